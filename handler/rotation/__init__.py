@@ -1,0 +1,1 @@
+"""The rotation function that is deployed: four steps, observed."""

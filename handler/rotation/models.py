@@ -1,0 +1,218 @@
+"""The data that moves through a rotation. Values of a secret are hidden from every printed form."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+
+from rotation.errors import SecretMalformedError
+from rotation.settings import describe_validation
+
+STRATEGY_TAG = "rotation-strategy"
+CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
+
+
+class Step(StrEnum):
+    """The four steps in Secrets Manager's own words and order."""
+
+    CREATE = "createSecret"
+    SET = "setSecret"
+    TEST = "testSecret"
+    FINISH = "finishSecret"
+
+
+class RunKind(StrEnum):
+    """A `test` run (`RotateImmediately=false`) only tries the existing value; it changes nothing."""
+
+    ROTATION = "rotation"
+    TEST = "test"
+
+
+class Outcome(StrEnum):
+    """How a step ended."""
+
+    SUCCEEDED = "succeeded"
+    ROLLED_FORWARD = "rolled_forward"
+    """createSecret found a value and kept it."""
+    ALREADY_SET = "already_set"
+    """setSecret found the target accepting the pending value."""
+    ALREADY_CURRENT = "already_current"
+    """The version had become AWSCURRENT before; nothing was done."""
+    IN_FLIGHT = "in_flight"
+    """Another invocation holds the same step."""
+    FAILED = "failed"
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether a repeated step was found to be done."""
+        return self in {Outcome.ROLLED_FORWARD, Outcome.ALREADY_SET, Outcome.ALREADY_CURRENT}
+
+
+class RotationEvent(BaseModel):
+    """What Secrets Manager sends, once per step.
+
+    Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    step: Step = Field(alias="Step")
+    secret_id: Annotated[str, StringConstraints(min_length=1, max_length=2048)] = Field(alias="SecretId")
+    client_request_token: Annotated[str, StringConstraints(min_length=32, max_length=64)] = Field(alias="ClientRequestToken")
+    rotation_token: SecretStr | None = Field(None, alias="RotationToken", repr=False)
+
+
+@dataclass(frozen=True)
+class SecretDescription:
+    """The parts of DescribeSecret that decide whether and how to rotate."""
+
+    arn: str
+    rotation_enabled: bool
+    stages: Mapping[str, tuple[str, ...]]
+    """Staging labels by version id."""
+    tags: Mapping[str, str]
+
+    def version_of(self, stage: str) -> str | None:
+        """The version id that has the staging label."""
+        return next((version for version, stages in self.stages.items() if stage in stages), None)
+
+
+def _boolean(value: object) -> object:
+    # AWS's functions take `ssl` as JSON boolean or as the words true and false.
+    return value.lower() == "true" if isinstance(value, str) and value.lower() in {"true", "false"} else value
+
+
+class _Fields(BaseModel):
+    """The keys of a secret that the function reads; a null counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    username: Annotated[str, StringConstraints(min_length=1)]
+    password: Annotated[SecretStr, Field(min_length=1)]
+    engine: str | None = None
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    dbname: str | None = None
+    ssl: Annotated[bool | None, BeforeValidator(_boolean)] = None
+    tls_server_name: str | None = None
+    superuser_arn: str | None = Field(None, alias="masterarn")
+    clone_of: str | None = Field(None, alias="cloneof")
+
+    @field_validator("*")
+    @classmethod
+    def _is_plain_text[T](cls, value: T) -> T:
+        """A NUL would end a driver's connection string early, and with it the demand for TLS."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError("holds a character that no target can take: a NUL or half of a surrogate pair")
+        return value
+
+
+@dataclass(frozen=True)
+class SecretDocument:
+    """A secret's JSON: typed where the function reads it, untouched everywhere else.
+
+    The raw mapping is kept so that unknown keys, their order and their types survive a rotation.
+    """
+
+    fields: _Fields
+    _raw: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str, whose: str) -> Self:
+        """Read the JSON of the version that `whose` names in the error.
+
+        Raises:
+            SecretMalformedError: names the key at fault, never a value.
+        """
+        try:
+            raw = json.loads(text)
+        except (ValueError, RecursionError):
+            raise SecretMalformedError(f"the {whose} value is not JSON") from None
+        if not isinstance(raw, dict):
+            raise SecretMalformedError(f"the {whose} value is not a JSON object")
+        try:
+            fields = _Fields.model_validate({key: value for key, value in raw.items() if value is not None})
+        except ValidationError as error:
+            raise SecretMalformedError(f"the {whose} value has wrong keys: {describe_validation(error)}") from None
+        return cls(fields, raw)
+
+    def changed(self, **keys: str | int | None) -> "SecretDocument":
+        """A copy with other values; None removes the key."""
+        raw = {key: value for key, value in {**self._raw, **keys}.items() if key not in keys or value is not None}
+        return SecretDocument.parse(json.dumps(raw), "new")
+
+    def to_json(self) -> str:
+        """The JSON that is stored: the only place that reveals the value."""
+        return json.dumps(self._raw)
+
+    @property
+    def engine(self) -> str:
+        """The engine's name as the secret spells it.
+
+        Raises:
+            SecretMalformedError: the key is missing.
+        """
+        if not self.fields.engine:
+            raise SecretMalformedError("the key engine is missing")
+        return self.fields.engine
+
+    def holds_same_login(self, other: "SecretDocument") -> bool:
+        """Whether both hold the same user and password."""
+        mine, theirs = self.fields, other.fields
+        return (mine.username, mine.password) == (theirs.username, theirs.password)
+
+
+@dataclass(frozen=True)
+class SecretVersion:
+    """One version of a secret that has a value."""
+
+    version_id: str
+    created_at_ms: int
+    """Milliseconds since the epoch."""
+    document: SecretDocument
+
+
+@dataclass(frozen=True)
+class Login:
+    """All that an engine needs to log in as the application would.
+
+    Attributes:
+        tls: False only if the secret says `"ssl": false`.
+        tls_server_name: Name to expect in the certificate if it is not `host` (a CNAME, for example).
+    """
+
+    host: str
+    port: int
+    dbname: str | None
+    username: str
+    password: SecretStr
+    tls: bool
+    tls_server_name: str | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one step may tell a later one of the same rotation; a hint that is checked, and never anything secret.
+
+    Attributes:
+        started_at_ms: When the rotation began, milliseconds since the epoch.
+        changed_at_ms: When the target stopped accepting the old credential; None while it accepts it.
+    """
+
+    started_at_ms: int
+    changed_at_ms: int | None = None
+    engine: str | None = None
+    strategy: str | None = None

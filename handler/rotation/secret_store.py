@@ -1,0 +1,90 @@
+"""The only client of Secrets Manager."""
+
+from datetime import datetime
+from typing import Any
+
+from rotation.aws import AwsCalls
+from rotation.errors import SecretMalformedError, SecretNotFoundError, VersionExistsError
+from rotation.models import (
+    CURRENT,
+    PENDING,
+    RotationEvent,
+    SecretDescription,
+    SecretDocument,
+    SecretVersion,
+)
+
+
+class SecretsManagerStore:
+    """One secret, at the version that the event rotates in."""
+
+    def __init__(self, calls: AwsCalls, event: RotationEvent) -> None:
+        self._calls = calls
+        self._event = event
+
+    def describe(self) -> SecretDescription:
+        """Labels, tags and rotation state as they are now."""
+        return self.describe_other(self._event.secret_id)
+
+    def describe_other(self, secret_id: str) -> SecretDescription:
+        """The same for any secret, such as the superuser's."""
+        answer = self._calls("describe_secret", SecretId=secret_id)
+        return SecretDescription(
+            arn=answer["ARN"],
+            # The field may be absent, which does not mean false.
+            rotation_enabled=answer.get("RotationEnabled") is not False,
+            stages={version: tuple(stages) for version, stages in answer.get("VersionIdsToStages", {}).items()},
+            tags={tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())},
+        )
+
+    def version(self, stage: str) -> SecretVersion | None:
+        """The version with the staging label; None if there is none or it has no value."""
+        selector = {"VersionStage": stage}
+        if stage == PENDING:
+            selector["VersionId"] = self._event.client_request_token
+        return self._value(self._event.secret_id, stage, selector)
+
+    def current_of_other(self, secret_id: str) -> SecretVersion | None:
+        """The AWSCURRENT version of any secret, such as the superuser's."""
+        return self._value(secret_id, "superuser's", {"VersionStage": CURRENT})
+
+    def _value(self, secret_id: str, whose: str, selector: dict[str, str]) -> SecretVersion | None:
+        try:
+            answer = self._calls("get_secret_value", SecretId=secret_id, **selector)
+        except SecretNotFoundError:
+            return None
+        if "SecretString" not in answer:
+            raise SecretMalformedError(f"the {whose} value is binary, not text")
+        created: datetime = answer["CreatedDate"]
+        return SecretVersion(
+            version_id=answer["VersionId"],
+            created_at_ms=int(created.timestamp() * 1000),
+            document=SecretDocument.parse(answer["SecretString"], whose),
+        )
+
+    def put_pending(self, document: SecretDocument) -> bool:
+        """Give the pending version its value; False if it has a different one already, which is then kept."""
+        parameters: dict[str, Any] = {
+            "SecretId": self._event.secret_id,
+            "ClientRequestToken": self._event.client_request_token,
+            "SecretString": document.to_json(),
+            "VersionStages": [PENDING],
+        }
+        if self._event.rotation_token is not None:
+            parameters["RotationToken"] = self._event.rotation_token.get_secret_value()
+        try:
+            self._calls("put_secret_value", **parameters)
+        except VersionExistsError:
+            return False
+        return True
+
+    def move_current(self, from_version: str | None) -> None:
+        """Make the pending version AWSCURRENT; AWSPENDING stays, the service removes it."""
+        origin = {} if from_version is None else {"RemoveFromVersionId": from_version}
+        self._calls(
+            "update_secret_version_stage",
+            SecretId=self._event.secret_id,
+            VersionStage=CURRENT,
+            MoveToVersionId=self._event.client_request_token,
+            **origin,
+        )

@@ -1,0 +1,226 @@
+"""The four steps and the guard in front of them.
+
+Secrets Manager repeats the whole sequence with the same token when a step fails, so every step can be repeated at any
+time: it looks at the staging labels and at the target, never at what it remembers to have done. Nothing here removes
+AWSPENDING; the service does.
+
+Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from rotation.errors import (
+    AwsRejectedError,
+    LoginRefusedError,
+    SecretMalformedError,
+    SecretNotRotatableError,
+)
+from rotation.models import (
+    CURRENT,
+    PENDING,
+    PREVIOUS,
+    Outcome,
+    Progress,
+    RotationEvent,
+    RunKind,
+    SecretDescription,
+    SecretDocument,
+    SecretVersion,
+    Step,
+)
+from rotation.protocols import Engine, EngineFor, SecretStore, Superusers
+from rotation.settings import StrategyName
+from rotation.step_record import StepRecord
+from rotation.strategies import choose
+from rotation.strategies.change import Change, Strategy, check_same_target, login_of
+
+_REPLICATION_WAIT_SECONDS = 0.5
+_REPLICATION_TRIES = 20
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """Everything one step works with.
+
+    Attributes:
+        new_password: Makes a password of at most that many characters.
+        remembered: What an earlier run of this very step left behind; None if there was none.
+        progress: What setSecret left behind for this rotation, as far as is known.
+        set_here: Whether this environment ran setSecret for this token, so that it cannot be a test-only run.
+        now_ms: Milliseconds since the epoch.
+        pause: Waits that many seconds, within the invocation's deadline.
+    """
+
+    event: RotationEvent
+    store: SecretStore
+    engine_for: EngineFor
+    superusers: Superusers
+    new_password: Callable[[int], SecretStr]
+    default_strategy: StrategyName
+    record: StepRecord
+    remembered: Progress | None
+    progress: Callable[[], Progress | None]
+    set_here: bool
+    now_ms: Callable[[], int]
+    pause: Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """How a step ended, and what it passes on."""
+
+    outcome: Outcome
+    progress: Progress | None = None
+
+
+def run_step(rotation: Rotation) -> StepResult:
+    """Run the step that the event asks for.
+
+    Raises:
+        RotationError: the step failed; it can be repeated.
+    """
+    secret = rotation.store.describe()
+    rotation.record.note(secret_arn=secret.arn)
+    token = rotation.event.client_request_token
+    if CURRENT in secret.stages.get(token, ()):
+        return StepResult(Outcome.ALREADY_CURRENT)
+    _guard(secret, token)
+    return _STEPS[rotation.event.step](rotation, secret)
+
+
+def create_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
+    """Give the pending version a value, unless it has one: that is rolled forward."""
+    current = _existing(rotation.store.version(CURRENT), CURRENT)
+    engine, strategy = _means(rotation, secret, current.document)
+    password = rotation.new_password(engine.traits.max_password_length)
+    pending = strategy.next_document(current.document, password, engine.traits)
+    progress = Progress(rotation.now_ms(), engine=current.document.engine, strategy=strategy.name)
+    # Put first and look later: the service refuses a second value for a token, which also settles a race of two.
+    if rotation.store.put_pending(pending):
+        return StepResult(Outcome.SUCCEEDED, progress)
+    kept = _existing(rotation.store.version(PENDING), PENDING)
+    return StepResult(Outcome.ROLLED_FORWARD, replace(progress, started_at_ms=kept.created_at_ms))
+
+
+def set_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
+    """Make the target accept the pending value."""
+    pending = _existing(rotation.store.version(PENDING), PENDING)
+    current = _existing(rotation.store.version(CURRENT), CURRENT)
+    engine, strategy = _means(rotation, secret, current.document)
+    check_same_target(current.document, pending.document, engine.traits)
+    strategy.check_user(current.document, pending.document, engine.traits)
+    accepted = strategy.set_pending(
+        Change(
+            engine=engine,
+            current=current.document,
+            pending=pending.document,
+            previous=lambda: _document(rotation.store.version(PREVIOUS)),
+            superusers=rotation.superusers,
+            pending_first=rotation.remembered is not None,
+        )
+    )
+    rotation.record.note(accepted=accepted)
+    changed_at = _changed_at(rotation, strategy, pending, already=accepted == PENDING)
+    progress = Progress(pending.created_at_ms, changed_at, engine=current.document.engine, strategy=strategy.name)
+    return StepResult(Outcome.ALREADY_SET if accepted == PENDING else Outcome.SUCCEEDED, progress)
+
+
+def test_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
+    """Log in with the pending value, as the application will."""
+    pending = _existing(rotation.store.version(PENDING), PENDING)
+    if not rotation.set_here:
+        _recognise_test_run(rotation, pending)
+    engine, strategy = _means(rotation, secret, pending.document)
+    login = login_of(pending.document, engine.traits)
+    for attempt in range(_REPLICATION_TRIES):
+        try:
+            with engine.log_in(login) as session:
+                session.check()
+            break
+        except LoginRefusedError:
+            # A replica learns of a password some time after the primary on which it was set.
+            replica = strategy.needs_superuser and rotation.superusers.login_for(pending.document).host != login.host
+            if not replica or attempt == _REPLICATION_TRIES - 1:
+                raise
+            rotation.pause(_REPLICATION_WAIT_SECONDS)
+    return StepResult(Outcome.SUCCEEDED)
+
+
+def finish_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
+    """Move AWSCURRENT to the pending version."""
+    progress = rotation.progress()
+    if progress is not None:
+        rotation.record.note(engine=progress.engine, strategy=progress.strategy)
+    try:
+        rotation.store.move_current(secret.version_of(CURRENT))
+    except AwsRejectedError:
+        # The label moved since it was read. If it went where it should, all is well: then it was this very call, whose
+        # first attempt took effect but lost its answer. It counts as what it is, a rotation that succeeded.
+        if CURRENT not in rotation.store.describe().stages.get(rotation.event.client_request_token, ()):
+            raise
+    now = rotation.now_ms()
+    rotation.record.note(rotated=True)
+    if progress is not None:
+        gap = 0 if progress.changed_at_ms is None else now - progress.changed_at_ms
+        rotation.record.note(
+            rotation_duration_ms=max(0, now - progress.started_at_ms),
+            credential_gap_ms=max(0, gap),
+        )
+    return StepResult(Outcome.SUCCEEDED)
+
+
+_STEPS: Mapping[Step, Callable[[Rotation, SecretDescription], StepResult]] = {
+    Step.CREATE: create_secret,
+    Step.SET: set_secret,
+    Step.TEST: test_secret,
+    Step.FINISH: finish_secret,
+}
+
+
+def _guard(secret: SecretDescription, token: str) -> None:
+    if not secret.rotation_enabled:
+        raise SecretNotRotatableError("rotation is switched off for this secret")
+    if token not in secret.stages:
+        raise SecretNotRotatableError("the secret has no version with this ClientRequestToken")
+    if PENDING not in secret.stages[token]:
+        raise SecretNotRotatableError("the version with this ClientRequestToken is not labelled AWSPENDING")
+
+
+def _means(rotation: Rotation, secret: SecretDescription, document: SecretDocument) -> tuple[Engine, Strategy]:
+    """Engine and strategy for a document, noted for the record as soon as they are known."""
+    rotation.record.note(host=document.fields.host)
+    engine = rotation.engine_for(document)
+    rotation.record.note(engine=document.engine)
+    strategy = choose(secret, document, rotation.default_strategy)
+    rotation.record.note(strategy=strategy.name.value)
+    return engine, strategy
+
+
+def _recognise_test_run(rotation: Rotation, pending: SecretVersion) -> None:
+    current = _document(rotation.store.version(CURRENT))
+    if current is not None and current.holds_same_login(pending.document):
+        rotation.record.note(run_kind=RunKind.TEST.value)
+
+
+def _changed_at(rotation: Rotation, strategy: Strategy, pending: SecretVersion, *, already: bool) -> int | None:
+    """When clients lost their credential: now, when it is remembered, or else at the earliest possible moment."""
+    if not strategy.interrupts_clients:
+        return None
+    if rotation.remembered is not None and rotation.remembered.changed_at_ms is not None and already:
+        return rotation.remembered.changed_at_ms
+    return pending.created_at_ms if already else rotation.now_ms()
+
+
+def _existing(version: SecretVersion | None, stage: str) -> SecretVersion:
+    if version is None:
+        raise SecretMalformedError(
+            f"the {stage} version has no value", remedy="Store a value, or start the rotation again with RotateSecret."
+        )
+    return version
+
+
+def _document(version: SecretVersion | None) -> SecretDocument | None:
+    return version.document if version else None

@@ -1,0 +1,141 @@
+"""What all strategies share: the contract, and finding out which credential the target accepts today."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from rotation.errors import LoginRefusedError, SecretMalformedError, TargetMismatchError
+from rotation.models import CURRENT, PENDING, PREVIOUS, Login, SecretDocument
+from rotation.protocols import Engine, EngineTraits, Session, Superusers
+from rotation.settings import StrategyName
+
+
+@dataclass(frozen=True)
+class Change:
+    """The change of credential that setSecret is to make.
+
+    Attributes:
+        previous: Fetches the AWSPREVIOUS document on demand; it is needed only when the others are refused.
+        pending_first: An earlier run is remembered to have made the change: try its result before the old login, so that
+            a repetition does not produce refused logins, which a server may count against the user.
+    """
+
+    engine: Engine
+    current: SecretDocument
+    pending: SecretDocument
+    previous: Callable[[], SecretDocument | None]
+    superusers: Superusers
+    pending_first: bool
+
+    def candidates(self, *, with_previous: bool) -> Iterator[tuple[str, SecretDocument]]:
+        """Staging labels and documents whose logins are worth trying, likeliest first."""
+        known = [(CURRENT, self.current), (PENDING, self.pending)]
+        yield from reversed(known) if self.pending_first else known
+        previous = self.previous() if with_previous else None
+        if previous is not None and _same_target(previous, self.current, self.engine.traits):
+            yield PREVIOUS, previous
+
+    @contextmanager
+    def accepted(self, *, with_previous: bool) -> Iterator[tuple[str, Session]]:
+        """Log in with the first credential that the target accepts; gives its staging label and the session.
+
+        Raises:
+            LoginRefusedError: the target accepts none.
+            TargetError: a login failed for any other reason; no further one is tried then.
+        """
+        refused = []
+        with ExitStack() as stack:
+            for stage, document in self.candidates(with_previous=with_previous):
+                try:
+                    session = stack.enter_context(self.engine.log_in(login_of(document, self.engine.traits)))
+                except LoginRefusedError:
+                    refused.append(stage)
+                    continue
+                yield stage, session
+                return
+        fields = self.current.fields
+        raise LoginRefusedError(
+            f"{fields.host} accepts none of the passwords of {', '.join(refused)} for user {fields.username}"
+        )
+
+
+class Strategy(Protocol):
+    """Decides whom a new credential is for, and makes the target accept it."""
+
+    name: StrategyName
+    needs_superuser: bool
+    interrupts_clients: bool
+    """Whether the old credential stops working when the new one is set: the source of a credential gap."""
+
+    def next_document(self, current: SecretDocument, password: SecretStr, traits: EngineTraits) -> SecretDocument:
+        """The document that createSecret stores."""
+
+    def check_user(self, current: SecretDocument, pending: SecretDocument, traits: EngineTraits) -> None:
+        """Refuse a pending document for another user than the one whose turn it is.
+
+        Raises:
+            TargetMismatchError: the users do not match.
+        """
+
+    def set_pending(self, change: Change) -> str:
+        """Make the target accept the pending credential; returns the label of the credential it accepted before.
+
+        AWSPENDING means that it was accepted already and nothing was changed.
+        """
+
+
+def login_of(document: SecretDocument, traits: EngineTraits) -> Login:
+    """The login that a document describes.
+
+    Raises:
+        SecretMalformedError: the key host is missing.
+    """
+    fields = document.fields
+    if not fields.host:
+        raise SecretMalformedError("the key host is missing")
+    return Login(
+        host=fields.host,
+        port=fields.port or traits.default_port,
+        dbname=fields.dbname,
+        username=fields.username,
+        password=fields.password,
+        tls=fields.ssl is not False,
+        tls_server_name=fields.tls_server_name,
+    )
+
+
+def check_same_target(current: SecretDocument, pending: SecretDocument, traits: EngineTraits) -> None:
+    """A secret must not be usable to change a password elsewhere (confused deputy).
+
+    Raises:
+        TargetMismatchError: engine, host or port differ.
+    """
+    for key, mine, theirs in (
+        ("engine", current.fields.engine, pending.fields.engine),
+        ("host", current.fields.host, pending.fields.host),
+        ("port", current.fields.port or traits.default_port, pending.fields.port or traits.default_port),
+    ):
+        if mine != theirs:
+            raise TargetMismatchError(f"{key} differs between AWSCURRENT and AWSPENDING")
+
+
+def check_same_user(current: SecretDocument, pending: SecretDocument) -> None:
+    """Refuse a pending document for another user.
+
+    Raises:
+        TargetMismatchError: the users differ.
+    """
+    if current.fields.username != pending.fields.username:
+        raise TargetMismatchError("username differs between AWSCURRENT and AWSPENDING")
+
+
+def _same_target(one: SecretDocument, other: SecretDocument, traits: EngineTraits) -> bool:
+    try:
+        check_same_target(one, other, traits)
+        check_same_user(one, other)
+    except TargetMismatchError:
+        return False
+    return True
