@@ -1,0 +1,82 @@
+"""One real failure for each step: how it is caused, what the function has to make of it, and how it is repaired."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from local.demo_stage import DemoStage
+from rotation.errors import AccessDeniedError, KmsDeniedError, PortClosedError, RoleLockedError, RotationError
+from rotation.models import PENDING, Step
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`break_it` is called when the step begins, `mend_it` before Secrets Manager tries again."""
+
+    cause: str
+    error: type[RotationError]
+    repair: str
+    break_it: Callable[[DemoStage], None]
+    mend_it: Callable[[DemoStage], None]
+
+
+def _deny_kms(stage: DemoStage) -> None:
+    stage.aws.fail("secretsmanager", "GetSecretValue", code="AccessDeniedException", message="Access to KMS is not allowed")
+
+
+def _deny_finish(stage: DemoStage) -> None:
+    role = f"arn:aws:sts::{stage.aws.account_id}:assumed-role/rotation/demo"
+    stage.aws.fail(
+        "secretsmanager",
+        "UpdateSecretVersionStage",
+        code="AccessDeniedException",
+        message=f"User: {role} is not authorized to perform: secretsmanager:UpdateSecretVersionStage",
+    )
+
+
+def _allow(stage: DemoStage) -> None:
+    stage.aws.clear_faults()
+
+
+def _lock_role(stage: DemoStage) -> None:
+    stage.may_log_in(_pending_user(stage), allowed=False)
+
+
+def _unlock_role(stage: DemoStage) -> None:
+    stage.may_log_in(_pending_user(stage), allowed=True)
+
+
+def _pending_user(stage: DemoStage) -> str:
+    _, document = stage.version(PENDING)
+    return str(document["username"])
+
+
+FAILURES: Mapping[Step, Failure] = {
+    Step.CREATE: Failure(
+        cause="the role loses its right to the secret's KMS key",
+        error=KmsDeniedError,
+        repair="the role gets its right back",
+        break_it=_deny_kms,
+        mend_it=_allow,
+    ),
+    Step.SET: Failure(
+        cause="the PostgreSQL server is stopped",
+        error=PortClosedError,
+        repair="the PostgreSQL server is started again",
+        break_it=lambda stage: stage.postgres.stop(),
+        mend_it=lambda stage: stage.postgres.start(),
+    ),
+    Step.TEST: Failure(
+        cause="somebody makes the database user NOLOGIN",
+        error=RoleLockedError,
+        repair="the user gets LOGIN back",
+        break_it=_lock_role,
+        mend_it=_unlock_role,
+    ),
+    Step.FINISH: Failure(
+        cause="the role loses its right to UpdateSecretVersionStage",
+        error=AccessDeniedError,
+        repair="the role gets its right back",
+        break_it=_deny_finish,
+        mend_it=_allow,
+    ),
+}
