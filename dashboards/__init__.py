@@ -1,0 +1,1 @@
+"""Dashboard and alarm definitions, and the local preview that evaluates and draws them. Never deployed."""
