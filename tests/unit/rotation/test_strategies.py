@@ -1,0 +1,113 @@
+"""Which strategy a secret gets, and whom each one gives the new password to."""
+
+from typing import Any
+
+import pytest
+
+from rotation.errors import SecretMalformedError
+from rotation.models import STRATEGY_TAG, SecretDescription
+from rotation.protocols import EngineTraits
+from rotation.settings import StrategyName
+from rotation.strategies import STRATEGIES, choose
+from rotation.strategies.change import Strategy
+from tests.unit.rotation.conftest import CURRENT_KEYS
+from tests.unit.rotation.fakes import ARN, document
+
+TRAITS = EngineTraits(default_port=5432, max_username_bytes=63, max_password_length=256)
+SENTINEL = "Sentinel-7f3a"
+WITH_SUPERUSER = {"masterarn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:root"}
+
+
+def chosen(
+    *, tag: str | None = None, setting: StrategyName = StrategyName.AUTO, keys: dict[str, str] | None = None
+) -> StrategyName:
+    tags = {"team": "data"} if tag is None else {"team": "data", STRATEGY_TAG: tag}
+    secret = SecretDescription(ARN, rotation_enabled=True, stages={}, tags=tags)
+    strategy: Strategy = choose(secret, document({**CURRENT_KEYS, **(keys or {})}), setting)
+    return strategy.name
+
+
+def test_the_secret_decides_by_default() -> None:
+    assert chosen() is StrategyName.SINGLE_USER
+    assert chosen(keys=WITH_SUPERUSER) is StrategyName.ALTERNATING_USERS
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+def test_the_setting_decides_before_the_secret(name: StrategyName) -> None:
+    assert chosen(setting=name, keys=WITH_SUPERUSER) is name
+
+
+@pytest.mark.parametrize("setting", list(StrategyName))
+@pytest.mark.parametrize("name", list(STRATEGIES))
+def test_the_tag_decides_before_the_setting(name: StrategyName, setting: StrategyName) -> None:
+    assert chosen(tag=name.value, setting=setting, keys=WITH_SUPERUSER) is name
+
+
+def test_a_tag_can_hand_the_decision_back_to_the_secret() -> None:
+    setting = StrategyName.SINGLE_USER
+    assert chosen(tag="auto", setting=setting, keys=WITH_SUPERUSER) is StrategyName.ALTERNATING_USERS
+
+
+@pytest.mark.parametrize("tag", ["", "Single-User", "single_user", SENTINEL])
+def test_a_tag_that_names_no_strategy_is_refused_with_the_names_to_choose_from(tag: str) -> None:
+    with pytest.raises(SecretMalformedError, match=f"the tag {STRATEGY_TAG} names no strategy") as caught:
+        chosen(tag=tag)
+    assert all(name.value in caught.value.next_action for name in StrategyName)
+    assert SENTINEL not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name, strategy in STRATEGIES.items() if strategy.needs_superuser])
+@pytest.mark.parametrize("by_tag", [True, False], ids=["tag", "setting"])
+def test_a_strategy_that_needs_a_superuser_needs_masterarn(name: StrategyName, *, by_tag: bool) -> None:
+    with pytest.raises(SecretMalformedError, match="needs the key masterarn") as caught:
+        chosen(tag=name.value) if by_tag else chosen(setting=name)
+    assert "single-user" in caught.value.next_action
+
+
+def test_only_strategies_of_one_user_interrupt_its_clients() -> None:
+    assert {name for name, strategy in STRATEGIES.items() if strategy.interrupts_clients} == {
+        StrategyName.SINGLE_USER,
+        StrategyName.SINGLE_USER_BY_SUPERUSER,
+    }
+
+
+def turns(first: str, count: int) -> list[dict[str, Any]]:
+    """The documents of consecutive rotations by alternating users."""
+    strategy = STRATEGIES[StrategyName.ALTERNATING_USERS]
+    latest = document({**CURRENT_KEYS, "username": first, **WITH_SUPERUSER})
+    history = []
+    for number in range(count):
+        password = document({"username": "x", "password": f"p{number}"}).fields.password
+        following = strategy.next_document(latest, password, TRAITS)
+        strategy.check_user(latest, following, TRAITS)
+        history.append(dict(following._raw))
+        latest = following
+    return history
+
+
+@pytest.mark.parametrize(
+    "owner",
+    ["app", "App User", 'quo"ted', "naïve-Ünser", "u" * 57, "u" * 58, "u" * 63, "ü" * 31, "日" * 21],
+    ids=["plain", "space", "quote", "accents", "57", "58", "63", "62 bytes of ü", "63 bytes of 日"],
+)
+def test_two_users_take_turns_for_ever(owner: str) -> None:
+    names = [entry["username"] for entry in turns(owner, 10)]
+    assert names[1::2] == [owner] * 5
+    assert len(set(names[0::2])) == 1
+    assert names[0] != owner
+    assert len(names[0].encode()) <= TRAITS.max_username_bytes
+
+
+def test_a_clone_from_which_the_owner_can_be_read_leaves_the_keys_as_they_are() -> None:
+    first, second = turns("app", 2)
+    assert list(first) == list(second) == list({**CURRENT_KEYS, **WITH_SUPERUSER})
+
+
+def test_a_shortened_clone_carries_its_owner_until_it_is_the_owners_turn_again() -> None:
+    first, second = turns("u" * 63, 2)
+    assert first["cloneof"] == "u" * 63
+    assert "cloneof" not in second
+
+
+def test_long_names_that_begin_alike_get_different_clones() -> None:
+    assert turns("u" * 62 + "1", 1)[0]["username"] != turns("u" * 62 + "2", 1)[0]["username"]
