@@ -98,7 +98,7 @@ class ExecutionEnvironment:
     def _is_out_of_memory(self) -> bool:
         try:
             status = Path(f"/proc/{self._process.pid}/status").read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return False
         mark = status.find(b"VmHWM:")
         if mark >= 0:  # a process that has just ended has no memory any more
