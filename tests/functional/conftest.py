@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.database_proxy import DatabaseProxy, Interference
+from tests.functional.sample import Sample, take_sample
 from tests.functional.world import Deployed, World
 
 
@@ -34,8 +35,15 @@ def proxy(proxy_for_all: DatabaseProxy) -> Iterator[DatabaseProxy]:
     proxy_for_all.on_message = lambda _message: Interference.FORWARD
 
 
+@pytest.fixture(scope="session")
+def sample(world: World, deployed: Deployed) -> Sample:
+    return take_sample(world, deployed)
+
+
 @pytest.fixture(autouse=True)
-def no_fault_is_left(world: World) -> Iterator[None]:
+def no_fault_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    world.aws.clear_faults()
-    world.aws.latency.clear()
+    if "world" in request.fixturenames:
+        aws = request.getfixturevalue("world").aws
+        aws.clear_faults()
+        aws.latency.clear()

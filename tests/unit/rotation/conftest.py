@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from local.aws import AwsStage
 from rotation.aws import AwsClients
 from rotation.models import PENDING, Progress, RotationEvent, Step
-from rotation.protocols import EngineFor
 from rotation.settings import StrategyName
 from rotation.step_record import StepRecord
 from rotation.steps import Rotation, StepResult, run_step
@@ -36,7 +35,6 @@ class Scene:
     make_record: Callable[[], StepRecord]
     default_strategy: StrategyName = StrategyName.AUTO
     now_ms: int = 2_000_000
-    engine_for: EngineFor | None = None
     pauses: list[float] = field(default_factory=list)
     passwords_made: list[int] = field(default_factory=list)
     """Longest permitted length of each password that was made."""
@@ -59,7 +57,7 @@ class Scene:
             Rotation(
                 event=event,
                 store=self.store,
-                engine_for=self.engine_for or (lambda _document: FakeEngine(self.server)),
+                engine_for=lambda _document: FakeEngine(self.server),
                 superusers=self.superusers,
                 new_password=self._new_password,
                 default_strategy=self.default_strategy,

@@ -27,11 +27,10 @@ CREATED_AT_MS = 1_000_000
 class FakeServer:
     """A database server: who may log in, and what was tried.
 
-    `replica_lag` is how many logins a replica still refuses after its primary learned of a password.
+    `lagging` is how many logins with the right password a replica still refuses.
     """
 
     passwords: dict[str, str]
-    replica_lag: int = 0
     refuse_change: RotationError | None = None
     logins: list[tuple[str, str, bool]] = field(default_factory=list)
     """Host, user, and whether the server accepted."""
@@ -87,7 +86,6 @@ class FakeEngine:
         yield session
         if session.pending:
             self._server.passwords |= session.pending
-            self._server.lagging = self._server.replica_lag
 
 
 class FakeStore:
