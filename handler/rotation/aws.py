@@ -134,8 +134,15 @@ class AwsCalls:
         self._client = client
         self._record = record
 
-    def __call__(self, operation: str, **parameters: Any) -> dict[str, Any]:
+    def __call__(
+        self, operation: str, *, expected: type[RotationError] | tuple[()] = (), **parameters: Any
+    ) -> dict[str, Any]:
         """Call an operation by its boto3 method name.
+
+        Args:
+            operation: Such as `describe_secret`.
+            expected: An error that is an answer here; it is raised, but is no failed call in log and trace.
+            parameters: The operation's own.
 
         Raises:
             AwsError: or SecretNotFoundError, SecretNotRotatableError; never with a parameter's value in its text.
@@ -145,9 +152,12 @@ class AwsCalls:
             try:
                 return method(**parameters)
             except ClientError as error:
-                raise self._translate(error, operation) from None
+                refusal = self._translate(error, operation)
+                if not isinstance(refusal, expected):
+                    raise refusal from None
             except BotoCoreError as error:
                 raise self._unanswered(error, operation) from None
+        raise refusal
 
     def _translate(self, error: ClientError, operation: str) -> RotationError:
         details = error.response.get("Error", {})

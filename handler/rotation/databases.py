@@ -65,7 +65,7 @@ class RdsDirectory:
     def _cluster(self, identifier: str) -> dict[str, Any] | None:
         return self._one("describe_db_clusters", "DBClusters", DBClusterIdentifier=identifier)
 
-    def _one(self, operation: str, key: str, **parameters: str) -> dict[str, Any] | None:
+    def _one(self, operation: str, key: str, **parameters: Any) -> dict[str, Any] | None:
         try:
             found: list[dict[str, Any]] = self._calls()(operation, **parameters)[key]
         except AwsRejectedError:

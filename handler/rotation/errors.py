@@ -41,8 +41,8 @@
     └── InternalError                  internal
 
 A class has one stable `reason`: it is the log field, the metric dimension and the runbook anchor. A message says what
-happened; `remedy` says what to do next. Neither ever holds a value from a secret other than user and host names, because
-both reach the log, the trace and the caller.
+happened; `remedy` says what to do next. Neither ever holds a value from a secret other than the names of user, host and
+database, because both reach the log, the trace and the caller.
 """
 
 from collections.abc import Iterator

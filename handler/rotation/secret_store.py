@@ -50,7 +50,7 @@ class SecretsManagerStore:
 
     def _value(self, secret_id: str, whose: str, selector: dict[str, str]) -> SecretVersion | None:
         try:
-            answer = self._calls("get_secret_value", SecretId=secret_id, **selector)
+            answer = self._calls("get_secret_value", expected=SecretNotFoundError, SecretId=secret_id, **selector)
         except SecretNotFoundError:
             return None
         if "SecretString" not in answer:
@@ -73,14 +73,14 @@ class SecretsManagerStore:
         if self._event.rotation_token is not None:
             parameters["RotationToken"] = self._event.rotation_token.get_secret_value()
         try:
-            self._calls("put_secret_value", **parameters)
+            self._calls("put_secret_value", expected=VersionExistsError, **parameters)
         except VersionExistsError:
             return False
         return True
 
     def move_current(self, from_version: str | None) -> None:
         """Make the pending version AWSCURRENT; AWSPENDING stays, the service removes it."""
-        origin = {} if from_version is None else {"RemoveFromVersionId": from_version}
+        origin: dict[str, Any] = {} if from_version is None else {"RemoveFromVersionId": from_version}
         self._calls(
             "update_secret_version_stage",
             SecretId=self._event.secret_id,

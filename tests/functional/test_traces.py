@@ -53,9 +53,9 @@ def test_a_replay_is_no_fault_in_the_trace(world: World, deployed: Deployed) -> 
     deployed.steps(run, "createSecret")
     root = deployed.steps(run, "createSecret")["createSecret"].trace
     assert root.annotations["outcome"] == "rolled_forward"
-    # PutSecretValue's refusal is the one thing that did not go as asked, and it is told apart from a failure.
-    assert [child.name for child in root.children if child.fault] == ["secretsmanager.put_secret_value"]
-    assert not root.fault
+    # PutSecretValue's refusal is the answer that was asked for.
+    assert "secretsmanager.put_secret_value" in [child.name for child in root.children]
+    assert not any(node.fault or node.error for node in (root, *root.children))
 
 
 def test_a_lost_store_is_told_by_line_metric_and_trace(world: World, deployed: Deployed) -> None:
