@@ -129,3 +129,15 @@ def test_everything_that_is_declared_is_watched() -> None:
 def test_all_metrics_of_the_function_carry_the_stacks_name() -> None:
     own = [key for key in watched_metrics(STACK) if key.namespace == NAMESPACE]
     assert {dict(key.dimensions)["service"] for key in own} == {STACK.name}
+
+
+def test_the_period_is_a_parameter_but_for_what_the_probes_schedule_decides() -> None:
+    template = Path(__file__).resolve().parents[2] / "template.yaml"
+    periods = {}
+    for chosen in (300, 900):
+        stack = Stack.load(template, {"SecretNamePrefix": "prod/", "PeriodSeconds": chosen}, name="rotation")
+        alarms = (alarm for alarm in read_alarms(stack).alarms if isinstance(alarm, MetricAlarm))
+        periods[chosen] = {alarm.header.name.removeprefix("rotation-"): alarm.period for alarm in alarms}
+    fixed = {name for name, period in periods[300].items() if periods[900][name] == period}
+    assert fixed == {"overdue", "stuck", "probe-silent", "switched-off", "credential-too-old"}
+    assert {period for name, period in periods[900].items() if name not in fixed} == {900}

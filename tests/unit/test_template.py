@@ -384,7 +384,7 @@ def test_thresholds_in_the_nested_stack_have_the_defaults_of_the_parameters() ->
     nested = load_template((ROOT / "dashboards" / "alarms.yaml").read_text(), "alarms.yaml")["Parameters"]
     defaults = {name: parameter["Default"] for name, parameter in nested.items() if "Default" in parameter}
     assert defaults == {name: TEMPLATE["Parameters"][name]["Default"] for name in defaults}
-    assert len(defaults) == 7
+    assert len(defaults) == 8
 
 
 def test_the_topics_key_rotates_and_lets_the_publishing_services_use_it() -> None:
