@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from local.aws import AwsStage
 from local.postgres import PostgresServer
 from local.xray import XRayDaemon
 from tests.functional.world import World
+from tests.verdict import Verdict, by_section, table, write
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,29 @@ def world(postgres: PostgresServer, xray: XRayDaemon) -> Iterator[World]:
     """An account of its own with everything that a rotation meets; secrets and roles in it are made per test."""
     with AwsStage(account_id="200000000002") as stage:
         yield World(stage, postgres, xray)
+
+
+@pytest.fixture
+def verdict(request: pytest.FixtureRequest) -> Verdict:
+    """Where a test writes down what it found out for the report on reliability."""
+    return Verdict(request.node.user_properties)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--verdict", type=Path, metavar="FILE", help="write the report on reliability as JSON")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Sum up what the tests of reliability tried."""
+    reports = (report for listed in terminalreporter.stats.values() for report in listed)
+    sums = by_section(each for report in reports if getattr(report, "when", "") == "call" for each in report.user_properties)
+    if not sums:
+        return
+    terminalreporter.section("reliability")
+    for line in table(sums):
+        terminalreporter.line(line)
+    if (path := config.getoption("--verdict")) is not None:
+        write(sums, path)
 
 
 def pytest_unconfigure() -> None:
