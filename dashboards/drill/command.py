@@ -53,12 +53,12 @@ def _perform(chosen: Sequence["Scenario"], screen: Screen) -> "DrillReport":
     from dashboards.drill.deployment import Deployment  # noqa: PLC0415
     from dashboards.drill.perform import perform  # noqa: PLC0415
     from dashboards.preview.documents import PreviewError  # noqa: PLC0415
-    from local.postgres import PostgresServerError  # noqa: PLC0415
+    from local.server_process import ServerError  # noqa: PLC0415
 
     with Interruption() as interruption:
         try:
             return perform(Deployment(), chosen, screen, interruption.check)
-        except (PreviewError, PostgresServerError, OSError) as error:
+        except (PreviewError, ServerError, OSError) as error:
             sys.exit(f"rotation drill: the stage could not be set: {error}")
         except SystemExit:
             if interruption.noted:

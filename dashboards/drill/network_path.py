@@ -13,7 +13,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
-from local.postgres import TlsFiles
+from local.server_process import TlsFiles
 
 _SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
 _CHUNK = 65536

@@ -24,7 +24,7 @@ def run_live(port: int, check_interruption: Callable[[], None], *, is_opened: bo
 
     Raises:
         OSError: the port is taken.
-        PostgresServerError: the database does not start.
+        ServerError: the database does not start.
     """
     with (
         observed_stage(Options(_TITLE, fitted=True)) as stage,

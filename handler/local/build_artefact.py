@@ -4,7 +4,7 @@
 `sam build` runs outside of the project's environment.
 
 boto3 is bundled although the Lambda runtime has one: the runtime's changes without a deployment, cannot be tested
-beforehand, and brings the data of 400 services, of which four are called. The lock decides, for boto3 as for the rest.
+beforehand, and brings the data of 400 services, of which seven are called. The lock decides, for boto3 as for the rest.
 """
 
 import argparse
@@ -23,8 +23,10 @@ _VERSION = "3.13"
 # python3.13 runs on Amazon Linux 2023 (glibc 2.34); psycopg's wheels for arm64 are not made for anything older than 2.28.
 _PLATFORMS: Mapping[str, str] = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 ARCHITECTURES = tuple(_PLATFORMS)
+DRIVERS = ("ldap", "mongo", "mysql", "postgres", "redis")
+"""The optional dependencies of the project that a build may bring."""
 # Called by `rotation`; X-Ray's SDK creates its own client when it is imported.
-AWS_SERVICES = frozenset({"secretsmanager", "dynamodb", "rds", "xray"})
+AWS_SERVICES = frozenset({"secretsmanager", "dynamodb", "rds", "xray", "elasticache", "memorydb", "ds"})
 
 _NEVER_RUN_NAMES = frozenset({"py.typed", "RECORD", "INSTALLER", "REQUESTED", "WHEEL", "top_level.txt", "zip-safe", ".lock"})
 _NEVER_RUN_SUFFIXES = frozenset({".pyi", ".pyx", ".pxd", ".c", ".h", ".rst", ".js", ".css", ".html"})
@@ -37,8 +39,13 @@ class BuildError(Exception):
     """The artefact cannot be built; the message says what to change."""
 
 
-def build(architecture: str, destination: Path) -> None:
+def build(architecture: str, destination: Path, drivers: Sequence[str] = DRIVERS) -> None:
     """Fill an empty or new folder with everything that Lambda unpacks to `/var/task`.
+
+    Args:
+        architecture: One of `ARCHITECTURES`.
+        destination: The folder.
+        drivers: Those of `DRIVERS` to bring.
 
     Raises:
         BuildError: if the interpreter or the folder does not fit, or a tool fails.
@@ -50,7 +57,7 @@ def build(architecture: str, destination: Path) -> None:
     destination.mkdir(parents=True, exist_ok=True)
     if any(destination.iterdir()):
         raise BuildError(f"{destination} is not empty: name a new folder")
-    _install_dependencies(architecture, destination)
+    _install_dependencies(architecture, destination, drivers)
     shutil.copytree(_ROOT / "handler" / "rotation", destination / "rotation", ignore=shutil.ignore_patterns("__pycache__"))
     _remove_what_never_runs(destination)
     _shorten_endpoints(destination / "botocore" / "data" / "endpoints.json")
@@ -77,9 +84,9 @@ def zipped_bytes(artefact: Path) -> int:
         return target.tell()
 
 
-def _install_dependencies(architecture: str, destination: Path) -> None:
+def _install_dependencies(architecture: str, destination: Path, drivers: Sequence[str]) -> None:
     uv = _find_uv()
-    locked = ["--frozen", "--no-default-groups", "--no-emit-project"]
+    locked = ["--frozen", "--no-default-groups", "--no-emit-project", *(f"--extra={driver}" for driver in drivers)]
     requirements = _run([*uv, "export", "--quiet", "--no-annotate", "--no-header", *locked])
     exactly = ["--requirements=-", "--no-deps", "--require-hashes", "--only-binary=:all:"]
     runtime = [f"--python-version={_VERSION}", f"--python-platform={_PLATFORMS[architecture]}", f"--python={sys.executable}"]
@@ -157,14 +164,26 @@ def _normalise(artefact: Path) -> None:
         os.utime(path, (_MODIFIED, _MODIFIED))
 
 
+def _drivers(text: str) -> Sequence[str]:
+    if text == "all":
+        return DRIVERS
+    chosen = tuple(filter(None, text.split(",")))
+    if unknown := sorted(set(chosen) - set(DRIVERS)):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: none of {', '.join(DRIVERS)}, and not all")
+    return chosen
+
+
 def main() -> None:
     """The command line that `handler/Makefile` calls."""
     parser = argparse.ArgumentParser(description="Builds the deployed artefact.")
     parser.add_argument("--architecture", choices=ARCHITECTURES, required=True)
     parser.add_argument("--destination", type=Path, required=True, help="an empty or new folder")
+    parser.add_argument(
+        "--drivers", type=_drivers, default=DRIVERS, help=f"which to bring, of {', '.join(DRIVERS)}, by default all"
+    )
     arguments = parser.parse_args()
     try:
-        build(arguments.architecture, arguments.destination.resolve())
+        build(arguments.architecture, arguments.destination.resolve(), arguments.drivers)
     except BuildError as error:
         sys.exit(str(error))
     unpacked, zipped = (size(arguments.destination) / 1e6 for size in (unpacked_bytes, zipped_bytes))

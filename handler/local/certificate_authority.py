@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from local.postgres import TlsFiles
+from local.server_process import TlsFiles
 
 _DAY = timedelta(days=1)
 

@@ -207,11 +207,11 @@ def _perform(plan: Plan, screen: Screen) -> Demonstration:
         screen.title(plan.strategy.value)
         # Imported under the title's eyes: moto and boto3 take their time.
         from local.demo import demonstrate  # noqa: PLC0415
-        from local.postgres import PostgresServerError  # noqa: PLC0415
+        from local.server_process import ServerError  # noqa: PLC0415
 
         try:
             return demonstrate(plan, screen, interruption.check)
-        except (PostgresServerError, OSError) as error:
+        except (ServerError, OSError) as error:
             sys.exit(f"rotation demo: the stage could not be set: {error}")
         except SystemExit:
             if interruption.noted:
@@ -225,10 +225,10 @@ def _preview_live(port: int, *, is_opened: bool) -> NoReturn:
         sys.stderr.write("Starting PostgreSQL, a local AWS and the three functions ...\n")
         with _all_installed("preview"):
             from dashboards.live.command import run_live  # noqa: PLC0415
-            from local.postgres import PostgresServerError  # noqa: PLC0415
+            from local.server_process import ServerError  # noqa: PLC0415
         try:
             run_live(port, interruption.check, is_opened=is_opened)
-        except (PostgresServerError, OSError) as error:
+        except (ServerError, OSError) as error:
             is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
             told = f"--port {port} is taken: choose another, or leave it out" if is_taken else error
             sys.exit(f"rotation preview: {told}")

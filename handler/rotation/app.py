@@ -12,6 +12,7 @@ from rotation.aws import IDEMPOTENCY_PATIENCE, AwsClients
 from rotation.databases import RdsDirectory, SuperuserDirectory
 from rotation.deadline import Deadline
 from rotation.engines import engine_for
+from rotation.engines.invocation import Invocation
 from rotation.errors import ConfigurationInvalidError, EventInvalidError
 from rotation.idempotency import StepLock, StepTable
 from rotation.models import Progress, RotationEvent, RunKind
@@ -55,7 +56,9 @@ class Application:
         deadline = Deadline(context.get_remaining_time_in_millis, self._settings.report_reserve_seconds)
         self._clients.deadline = deadline
         store = SecretsManagerStore(self._clients.calls("secretsmanager", record), event)
-        engines = engine_for(self._settings, deadline, record)
+        engines = engine_for(
+            Invocation(self._settings, deadline, record, aws=lambda service: self._clients.calls(service, record))
+        )
         try:
             with deadline.enforced():
                 return run_step(
@@ -73,7 +76,7 @@ class Application:
                         progress=lambda: self._lock.progress(event),
                         set_here=self._lock.set_here(event),
                         now_ms=lambda: time.time_ns() // 1_000_000,
-                        pause=time.sleep,
+                        pauses=deadline.pauses,
                     )
                 )
         finally:

@@ -8,11 +8,16 @@ or a library's `except Exception` would turn it into a retry.
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from rotation.errors import DeadlineExceededError
+
+_FIRST_PAUSE_SECONDS, _PAUSE_GROWTH = 0.1, 1.5
+_TRY_SECONDS = 3.0
+"""Left for the try after a pause, so that its own error is reported and not the end of the time."""
 
 
 class _TimeIsUp(BaseException):
@@ -25,11 +30,15 @@ class Deadline:
     Args:
         remaining_ms: The Lambda context's `get_remaining_time_in_millis`.
         reserve_seconds: Held back for reporting.
+        sleep: Takes the place of `time.sleep` in tests.
     """
 
-    def __init__(self, remaining_ms: Callable[[], int], reserve_seconds: float) -> None:
+    def __init__(
+        self, remaining_ms: Callable[[], int], reserve_seconds: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._remaining_ms = remaining_ms
         self._reserve = reserve_seconds
+        self._sleep = sleep
 
     def remaining(self) -> float:
         """Seconds of work left; negative once the reserve is touched."""
@@ -45,6 +54,15 @@ class Deadline:
         if remaining < at_least:
             raise DeadlineExceededError(f"no time was left to begin {what}")
         return min(remaining, at_most)
+
+    def pauses(self, at_most: float) -> Iterator[None]:
+        """Pause between tries, each time longer: for `at_most` seconds in all, and only while a further try fits in."""
+        pause, left = _FIRST_PAUSE_SECONDS, at_most
+        while left > 0 and self.remaining() > pause + _TRY_SECONDS:
+            self._sleep(min(pause, left))
+            yield
+            left -= pause
+            pause *= _PAUSE_GROWTH
 
     @contextmanager
     def enforced(self) -> Iterator[None]:

@@ -154,6 +154,11 @@ class SecretDocument:
         raw = {key: value for key, value in {**self._raw, **keys}.items() if key not in keys or value is not None}
         return SecretDocument.parse(json.dumps(raw), "new")
 
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """All keys, as they are stored; to be shown to nobody but the target."""
+        return self._raw
+
     def to_json(self) -> str:
         """The JSON that is stored: the only place that reveals the value."""
         return json.dumps(self._raw)
@@ -192,6 +197,7 @@ class Login:
     Attributes:
         tls: False only if the secret says `"ssl": false`.
         tls_server_name: Name to expect in the certificate if it is not `host` (a CNAME, for example).
+        document: All keys of the secret, for targets that need more than these.
     """
 
     host: str
@@ -201,6 +207,7 @@ class Login:
     password: SecretStr
     tls: bool
     tls_server_name: str | None
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,21 @@ import string
 from pydantic import SecretStr
 
 from rotation.errors import ConfigurationInvalidError
+from rotation.protocols import EngineTraits
 from rotation.settings import PasswordSettings
 
 _SHORTEST = 8
 """A target's limit is a limit to obey, but no reason to make a password that can be guessed."""
 
 
-def new_password(rules: PasswordSettings, max_length: int) -> SecretStr:
-    """A random password of the configured length, or of `max_length` characters if that is less.
+def new_password(rules: PasswordSettings, traits: EngineTraits) -> SecretStr:
+    """A random password of the configured length and composition, within what the engine takes.
 
     Raises:
         ConfigurationInvalidError: the rules leave no characters to choose from.
     """
-    types = [set(characters) - set(rules.exclude_characters) for characters in _included(rules)]
+    excluded = {*rules.exclude_characters, *traits.excluded_characters}
+    types = [set(characters) - excluded for characters in _included(rules)]
     required = [sorted(characters) for characters in types] if rules.require_each_included_type else []
     alphabet = sorted(set().union(*types))
     if not alphabet or not all(required):
@@ -30,7 +32,7 @@ def new_password(rules: PasswordSettings, max_length: int) -> SecretStr:
             "EXCLUDE_CHARACTERS leaves nothing of a type that is included",
             remedy="Exclude fewer characters, exclude the whole type, or set RequireEachIncludedType to false.",
         )
-    length = max(_SHORTEST, min(rules.length, max_length))
+    length = max(_SHORTEST, traits.min_password_length, min(rules.length, traits.max_password_length))
     characters = [secrets.choice(each) for each in required]
     characters += [secrets.choice(alphabet) for _ in range(length - len(characters))]
     # The required ones stand first, which would tell their type.

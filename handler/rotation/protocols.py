@@ -1,6 +1,6 @@
 """The ports of the core: what a target engine and the secret store must do, whoever does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,18 +18,42 @@ class EngineTraits:
         default_port: Used when the secret names none.
         max_username_bytes: Longest user name in UTF-8 bytes.
         max_password_length: Longest password in characters.
+        min_password_length: Shortest password in characters.
+        excluded_characters: What the target takes in no password.
+        needs_host: Whether the secret has to say where the target is.
+        has_clones: Whether two users can take turns.
+        keeps_old_password: Whether the target can hold two passwords of a user, so that nobody is cut off. Whether this
+            very target did is asked of itself.
+        issues_credentials: Whether the target makes the credentials itself; its sessions are of the kind `Issuer`.
+        settles_within_seconds: How long a login with a credential just set may still be refused.
     """
 
     default_port: int
     max_username_bytes: int
     max_password_length: int
+    min_password_length: int = 1
+    excluded_characters: str = ""
+    needs_host: bool = True
+    has_clones: bool = True
+    keeps_old_password: bool = False
+    issues_credentials: bool = False
+    settles_within_seconds: float = 0.0
 
 
 class Session(Protocol):
-    """A login that the target accepted. What is done through it takes effect together, or not at all."""
+    """A login that the target accepted.
 
-    def set_password(self, username: str, password: SecretStr) -> None:
+    Where the target knows transactions, what is done through a session takes effect together, or not at all.
+    """
+
+    def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
         """Give a user (the session's own, or another) a new password; repeatable.
+
+        Args:
+            username: Whose password.
+            password: The new one.
+            keep: The one that clients use today: it stays valid beside the new one where the target can hold two. Any
+                other stops to be; without `keep` the new one alone is valid.
 
         Raises:
             PrivilegeMissingError: the session may not do that.
@@ -47,17 +71,34 @@ class Session(Protocol):
         """Use the session as an application would."""
 
 
+class Issuer(Session, Protocol):
+    """A login at a target that makes credentials itself, such as API keys."""
+
+    def issue(self, rotation_id: str) -> Mapping[str, str]:
+        """Let the target make a further credential for the session's user.
+
+        Args:
+            rotation_id: The same for every attempt of one rotation, for targets that recognise a repeated request.
+
+        Returns:
+            The keys of the secret that change, `password` among them.
+        """
+
+    def revoke(self, login: Login) -> None:
+        """End a credential other than the session's own; one that is gone already is no error."""
+
+
 class Engine(Protocol):
     """One kind of target.
 
     Implementations translate every error of their driver into the tree under `TargetError`, and bound every wait by the
-    invocation's deadline.
+    invocation's deadline. They are made with an `Invocation` (`rotation/engines/invocation.py`) as their only argument.
     """
 
     traits: EngineTraits
 
     def log_in(self, login: Login) -> AbstractContextManager[Session]:
-        """Log in with exactly this credential; leaving the block without error makes its effects permanent.
+        """Log in with exactly this credential; leaving the block without error makes all its effects permanent.
 
         Raises:
             LoginRefusedError: the target knows the user and password combination to be wrong; nothing else raises this.

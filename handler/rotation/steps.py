@@ -7,7 +7,7 @@ AWSPENDING; the service does.
 Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
@@ -31,14 +31,15 @@ from rotation.models import (
     SecretVersion,
     Step,
 )
-from rotation.protocols import Engine, EngineFor, SecretStore, Superusers
+from rotation.protocols import Engine, EngineFor, EngineTraits, SecretStore, Superusers
 from rotation.settings import StrategyName
 from rotation.step_record import StepRecord
 from rotation.strategies import choose
-from rotation.strategies.change import Change, Strategy, check_same_target, login_of
+from rotation.strategies.change import Change, Creation, Strategy, check_same_target, login_of
 
-_REPLICATION_WAIT_SECONDS = 0.5
-_REPLICATION_TRIES = 20
+_REPLICATION_SECONDS = 10.0
+"""A replica learns of a password some time after the primary on which it was set."""
+_OVER = object()
 
 
 @dataclass(frozen=True)
@@ -46,26 +47,26 @@ class Rotation:
     """Everything one step works with.
 
     Attributes:
-        new_password: Makes a password of at most that many characters.
+        new_password: Makes a password that fits an engine.
         remembered: What an earlier run of this very step left behind; None if there was none.
         progress: What setSecret left behind for this rotation, as far as is known.
         set_here: Whether this environment ran setSecret for this token, so that it cannot be a test-only run.
         now_ms: Milliseconds since the epoch.
-        pause: Waits that many seconds, within the invocation's deadline.
+        pauses: Pauses between tries, for that many seconds in all if the invocation's deadline allows it.
     """
 
     event: RotationEvent
     store: SecretStore
     engine_for: EngineFor
     superusers: Superusers
-    new_password: Callable[[int], SecretStr]
+    new_password: Callable[[EngineTraits], SecretStr]
     default_strategy: StrategyName
     record: StepRecord
     remembered: Progress | None
     progress: Callable[[], Progress | None]
     set_here: bool
     now_ms: Callable[[], int]
-    pause: Callable[[float], None]
+    pauses: Callable[[float], Iterator[None]]
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,18 @@ def create_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
     """Give the pending version a value, unless it has one: that is rolled forward."""
     current = _existing(rotation.store.version(CURRENT), CURRENT)
     engine, strategy = _means(rotation, secret, current.document)
-    password = rotation.new_password(engine.traits.max_password_length)
-    pending = strategy.next_document(current.document, password, engine.traits)
     progress = Progress(rotation.now_ms(), engine=current.document.engine, strategy=strategy.name)
-    # Put first and look later: the service refuses a second value for a token, which also settles a race of two.
-    if rotation.store.put_pending(pending):
-        return StepResult(Outcome.SUCCEEDED, progress)
-    kept = _existing(rotation.store.version(PENDING), PENDING)
+    kept = rotation.store.version(PENDING) if strategy.acts_at_creation else None
+    if kept is None:
+        creation = Creation(
+            engine, current.document, rotation.superusers, rotation.new_password, rotation.event.client_request_token
+        )
+        pending = strategy.next_document(creation)
+        # Put first and look later: the service refuses a second value for a token, which also settles a race of two.
+        if rotation.store.put_pending(pending):
+            return StepResult(Outcome.SUCCEEDED, progress)
+        strategy.take_back(creation, pending)
+        kept = _existing(rotation.store.version(PENDING), PENDING)
     return StepResult(Outcome.ROLLED_FORWARD, replace(progress, started_at_ms=kept.created_at_ms))
 
 
@@ -112,18 +118,18 @@ def set_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
     engine, strategy = _means(rotation, secret, current.document)
     check_same_target(current.document, pending.document, engine.traits)
     strategy.check_user(current.document, pending.document, engine.traits)
-    accepted = strategy.set_pending(
-        Change(
-            engine=engine,
-            current=current.document,
-            pending=pending.document,
-            previous=lambda: _document(rotation.store.version(PREVIOUS)),
-            superusers=rotation.superusers,
-            pending_first=rotation.remembered is not None,
-        )
+    change = Change(
+        engine=engine,
+        current=current.document,
+        pending=pending.document,
+        previous=lambda: _document(rotation.store.version(PREVIOUS)),
+        superusers=rotation.superusers,
+        pending_first=rotation.remembered is not None,
     )
+    accepted = strategy.set_pending(change)
     rotation.record.note(accepted=accepted)
-    changed_at = _changed_at(rotation, strategy, pending, already=accepted == PENDING)
+    interrupts = strategy.interrupts_clients and change.is_interruption()
+    changed_at = _changed_at(rotation, pending, already=accepted == PENDING) if interrupts else None
     progress = Progress(pending.created_at_ms, changed_at, engine=current.document.engine, strategy=strategy.name)
     return StepResult(Outcome.ALREADY_SET if accepted == PENDING else Outcome.SUCCEEDED, progress)
 
@@ -135,18 +141,17 @@ def test_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
         _recognise_test_run(rotation, pending)
     engine, strategy = _means(rotation, secret, pending.document)
     login = login_of(pending.document, engine.traits)
-    for attempt in range(_REPLICATION_TRIES):
+    pauses: Iterator[None] | None = None
+    while True:
         try:
             with engine.log_in(login) as session:
                 session.check()
-            break
+            return StepResult(Outcome.SUCCEEDED)
         except LoginRefusedError:
-            # A replica learns of a password some time after the primary on which it was set.
-            replica = strategy.needs_superuser and rotation.superusers.login_for(pending.document).host != login.host
-            if not replica or attempt == _REPLICATION_TRIES - 1:
+            if pauses is None:
+                pauses = rotation.pauses(_seconds_to_settle(rotation, engine, strategy, pending.document))
+            if next(pauses, _OVER) is _OVER:
                 raise
-            rotation.pause(_REPLICATION_WAIT_SECONDS)
-    return StepResult(Outcome.SUCCEEDED)
 
 
 def finish_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
@@ -194,9 +199,15 @@ def _means(rotation: Rotation, secret: SecretDescription, document: SecretDocume
     rotation.record.note(host=document.fields.host)
     engine = rotation.engine_for(document)
     rotation.record.note(engine=document.engine)
-    strategy = choose(secret, document, rotation.default_strategy)
+    strategy = choose(secret, document, rotation.default_strategy, engine.traits)
     rotation.record.note(strategy=strategy.name.value)
     return engine, strategy
+
+
+def _seconds_to_settle(rotation: Rotation, engine: Engine, strategy: Strategy, pending: SecretDocument) -> float:
+    """How long the target may still refuse a credential that was set."""
+    is_replica = strategy.needs_superuser and rotation.superusers.login_for(pending).host != pending.fields.host
+    return max(engine.traits.settles_within_seconds, _REPLICATION_SECONDS if is_replica else 0.0)
 
 
 def _recognise_test_run(rotation: Rotation, pending: SecretVersion) -> None:
@@ -205,10 +216,8 @@ def _recognise_test_run(rotation: Rotation, pending: SecretVersion) -> None:
         rotation.record.note(run_kind=RunKind.TEST.value)
 
 
-def _changed_at(rotation: Rotation, strategy: Strategy, pending: SecretVersion, *, already: bool) -> int | None:
+def _changed_at(rotation: Rotation, pending: SecretVersion, *, already: bool) -> int | None:
     """When clients lost their credential: now, when it is remembered, or else at the earliest possible moment."""
-    if not strategy.interrupts_clients:
-        return None
     if rotation.remembered is not None and rotation.remembered.changed_at_ms is not None and already:
         return rotation.remembered.changed_at_ms
     return pending.created_at_ms if already else rotation.now_ms()

@@ -2,29 +2,44 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
 
-from rotation.deadline import Deadline
-from rotation.errors import SecretMalformedError
+from rotation.engines.invocation import Invocation
+from rotation.errors import ConfigurationInvalidError, SecretMalformedError
 from rotation.models import SecretDocument
 from rotation.protocols import Engine, EngineFor
-from rotation.settings import Settings
-from rotation.step_record import StepRecord
 
-ENGINES: Mapping[str, str] = {
-    "postgres": "rotation.engines.postgres:PostgresEngine",
-    "aurora-postgresql": "rotation.engines.postgres:PostgresEngine",
+
+class Registration(NamedTuple):
+    """Where an engine's class is, and the top-level module of its driver, which may have been left out of the artefact."""
+
+    module: str
+    name: str
+    driver: str | None = None
+
+
+_POSTGRES = Registration("rotation.engines.postgres", "PostgresEngine", "psycopg")
+
+ENGINES: Mapping[str, Registration] = {
+    "postgres": _POSTGRES,
+    "aurora-postgresql": _POSTGRES,
 }
-"""Engine by the name in the secret's key `engine`, as module and class: only the driver in use is imported."""
+"""Engine by the name in the secret's key `engine`: only the driver in use is imported."""
 
 
-def engine_for(settings: Settings, deadline: Deadline, record: StepRecord) -> EngineFor:
+def engine_for(invocation: Invocation) -> EngineFor:
     """A function that makes the engine a document names, bound to one invocation."""
 
     def make(document: SecretDocument) -> Engine:
-        if (place := ENGINES.get(document.engine)) is None:
+        if (registered := ENGINES.get(document.engine)) is None:
             raise SecretMalformedError(f"the key engine is none of {', '.join(ENGINES)}")
-        module, _, name = place.partition(":")
-        engine: Engine = getattr(import_module(module), name)(settings, deadline, record)
+        if registered.driver and find_spec(registered.driver) is None:
+            raise ConfigurationInvalidError(
+                f"the driver {registered.driver} of the engine {document.engine} is not built in",
+                remedy="Build with DRIVERS that include it, and deploy again.",
+            )
+        engine: Engine = getattr(import_module(registered.module), registered.name)(invocation)
         return engine
 
     return make

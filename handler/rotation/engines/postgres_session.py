@@ -11,16 +11,21 @@ import psycopg
 from psycopg import sql
 from pydantic import SecretStr
 
+from rotation.engines.invocation import Invocation
 from rotation.engines.postgres_errors import statement_error
 from rotation.errors import TargetMismatchError
-from rotation.step_record import StepRecord
 
-_PHASE = "target"
 _ROLES = """
     SELECT r.rolname,
            EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.roleid
                    WHERE m.member = r.oid AND o.rolname = %s)
     FROM pg_roles r WHERE r.rolname = ANY (%s)
+"""
+_LIMITS = """
+    SELECT c.rolname, o.rolconnlimit, coalesce(o.rolvaliduntil, 'infinity')::text
+    FROM pg_roles c JOIN pg_roles o ON o.rolname = %s
+    WHERE c.rolname = %s AND (c.rolconnlimit, coalesce(c.rolvaliduntil, 'infinity'))
+        <> (o.rolconnlimit, coalesce(o.rolvaliduntil, 'infinity'))
 """
 _SETTINGS = """
     SELECT d.datname, split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)
@@ -40,10 +45,10 @@ _LOCK_SHARE = 0.9
 class PostgresSession:
     """One login, one transaction."""
 
-    def __init__(self, connection: psycopg.Connection, username: str, record: StepRecord) -> None:
+    def __init__(self, connection: psycopg.Connection, username: str, invocation: Invocation) -> None:
         self._connection = connection
         self._username = username
-        self._record = record
+        self._invocation = invocation
 
     def begin(self, limit_seconds: float) -> None:
         """Open the transaction, and let the server itself end statements and lock waits that last longer.
@@ -61,8 +66,8 @@ class PostgresSession:
             ).format(limit, int(limit * _LOCK_SHARE)),
         )
 
-    def set_password(self, username: str, password: SecretStr) -> None:
-        """Send a verifier for the new password."""
+    def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
+        """Send a verifier for the new password; PostgreSQL holds one a role."""
         verifier = self._connection.pgconn.encrypt_password(
             password.get_secret_value().encode(), username.encode(), b"scram-sha-256"
         ).decode()
@@ -75,8 +80,8 @@ class PostgresSession:
     def provide_clone(self, owner: str, clone: str) -> None:
         """Make `clone` a login whose sessions act as `owner` (`SET role`), so that ownership never splits.
 
-        It also gets the owner's session defaults, which membership does not pass on. If the owner acts as a third role,
-        that is one of them, and the clone does the same.
+        It also gets the owner's limits and session defaults, which membership does not pass on. If the owner acts as a
+        third role, that is one of them, and the clone does the same.
         """
         is_member = dict(self._execute("look_up", _ROLES, owner, [owner, clone]))
         if owner not in is_member:
@@ -93,6 +98,9 @@ class PostgresSession:
                 f"the user {clone} exists and is not a member of {owner}",
                 remedy=f"If it is meant to be the alternate, GRANT {owner} TO {clone}; else rename it.",
             )
+        for _, connections, end in self._execute("look_up", _LIMITS, owner, clone):
+            limits = sql.SQL("ALTER ROLE {clone} CONNECTION LIMIT {connections} VALID UNTIL {end}")
+            self._execute("set_limits", limits.format(**names, connections=connections, end=end))
         self._set_default(clone, None, "role", owner)
         for database, name, value in self._execute("look_up", _SETTINGS, owner):
             self._set_default(clone, database, name, value)
@@ -124,7 +132,7 @@ class PostgresSession:
         self._execute("commit", "COMMIT")
 
     def _execute(self, name: str, statement: str | sql.Composed, *values: object) -> list[tuple[Any, ...]]:
-        with self._record.call(_PHASE, name):
+        with self._invocation.call(name):
             try:
                 cursor = self._connection.execute(statement, values or None)
                 return cursor.fetchall() if cursor.description else []

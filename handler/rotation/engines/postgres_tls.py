@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 
+from rotation.engines.tls import certificate_refused, context, server_name
 from rotation.errors import HostRefusedError, TargetError, TlsFailedError
 from rotation.models import Login
 
@@ -16,7 +17,7 @@ _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """Source: https://www.postgresql.org/docs/current/protocol-message-formats.html"""
 
 
-def explained(failure: TlsFailedError, login: Login, address: str, ca_file: str, seconds: float) -> TargetError:
+def explained(failure: TlsFailedError, login: Login, address: str, authorities: str, seconds: float) -> TargetError:
     """The failure with its cause, or as it is if the cause does not show."""
     try:
         with socket.create_connection((address, login.port), seconds) as connection:
@@ -25,19 +26,12 @@ def explained(failure: TlsFailedError, login: Login, address: str, ca_file: str,
             if not login.tls:
                 return failure if offers_tls else _without_rule(login)
             if offers_tls:
-                _shake_hands(connection, login.tls_server_name or login.host, ca_file)
+                context(authorities).wrap_socket(connection, server_hostname=server_name(login)).close()
     except ssl.SSLCertVerificationError as error:
-        return TlsFailedError(f"the certificate of {login.host} is refused: {error.verify_message.rstrip('.')}")
+        return certificate_refused(error, login)
     except OSError:
         pass
     return failure
-
-
-def _shake_hands(connection: socket.socket, name: str, ca_file: str) -> None:
-    context = ssl.create_default_context(cafile=ca_file)
-    # Python asks for more than libpq does; here only libpq's reason counts.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    context.wrap_socket(connection, server_hostname=name).close()
 
 
 def _without_rule(login: Login) -> HostRefusedError:

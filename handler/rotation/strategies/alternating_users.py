@@ -6,13 +6,11 @@ with a digest; since the owner's name cannot be read off such a clone, the secre
 
 import hashlib
 
-from pydantic import SecretStr
-
 from rotation.errors import TargetMismatchError
 from rotation.models import PENDING, SecretDocument
 from rotation.protocols import EngineTraits
 from rotation.settings import StrategyName
-from rotation.strategies.change import Change
+from rotation.strategies.change import Change, Creation
 
 _SUFFIX = "_clone"
 _DIGEST_LENGTH = 8
@@ -24,14 +22,24 @@ class AlternatingUsers:
     name = StrategyName.ALTERNATING_USERS
     needs_superuser = True
     interrupts_clients = False
+    acts_at_creation = False
 
-    def next_document(self, current: SecretDocument, password: SecretStr, traits: EngineTraits) -> SecretDocument:
+    def is_possible(self, traits: EngineTraits) -> bool:
+        """Wherever there can be a second user."""
+        return traits.has_clones
+
+    def next_document(self, creation: Creation) -> SecretDocument:
         """The other user with a new password."""
+        current, traits = creation.current, creation.engine.traits
+        password = creation.new_password(traits)
         owner, clone = _pair(current, traits)
         if current.fields.username == clone:
             return current.changed(username=owner, password=password.get_secret_value(), cloneof=None)
         unreadable = None if clone == owner + _SUFFIX else owner
         return current.changed(username=clone, password=password.get_secret_value(), cloneof=unreadable)
+
+    def take_back(self, creation: Creation, document: SecretDocument) -> None:
+        """Nothing was done."""
 
     def check_user(self, current: SecretDocument, pending: SecretDocument, traits: EngineTraits) -> None:
         """It is the other user's turn; the same user is right only in a test-only run, which sets nothing."""
@@ -46,7 +54,7 @@ class AlternatingUsers:
             owner, clone = _pair(change.current, change.engine.traits)
             with change.engine.log_in(change.superusers.login_for(change.current)) as superuser:
                 superuser.provide_clone(owner, clone)
-                superuser.set_password(change.pending.fields.username, change.pending.fields.password)
+                superuser.set_password(change.pending.fields.username, change.pending.fields.password, keep=None)
         return stage
 
 

@@ -14,6 +14,22 @@ from rotation.settings import StrategyName
 
 
 @dataclass(frozen=True)
+class Creation:
+    """What createSecret has to make the next document of.
+
+    Attributes:
+        new_password: Makes a password that fits the engine.
+        rotation_id: The ClientRequestToken.
+    """
+
+    engine: Engine
+    current: SecretDocument
+    superusers: Superusers
+    new_password: Callable[[EngineTraits], SecretStr]
+    rotation_id: str
+
+
+@dataclass(frozen=True)
 class Change:
     """The change of credential that setSecret is to make.
 
@@ -33,7 +49,8 @@ class Change:
     def candidates(self, *, with_previous: bool) -> Iterator[tuple[str, SecretDocument]]:
         """Staging labels and documents whose logins are worth trying, likeliest first."""
         known = [(CURRENT, self.current), (PENDING, self.pending)]
-        yield from reversed(known) if self.pending_first else known
+        # Where both may be valid, only a refused pending one tells that there is something to do.
+        yield from reversed(known) if self.pending_first or self.engine.traits.keeps_old_password else known
         previous = self.previous() if with_previous else None
         if previous is not None and _same_target(previous, self.current, self.engine.traits):
             yield PREVIOUS, previous
@@ -61,6 +78,16 @@ class Change:
             f"{fields.host} accepts none of the passwords of {', '.join(refused)} for user {fields.username}"
         )
 
+    def is_interruption(self) -> bool:
+        """Whether the target refuses AWSCURRENT now; asked only where it could have kept it."""
+        if not self.engine.traits.keeps_old_password:
+            return True
+        try:
+            with self.engine.log_in(login_of(self.current, self.engine.traits)):
+                return False
+        except LoginRefusedError:
+            return True
+
 
 class Strategy(Protocol):
     """Decides whom a new credential is for, and makes the target accept it."""
@@ -68,10 +95,19 @@ class Strategy(Protocol):
     name: StrategyName
     needs_superuser: bool
     interrupts_clients: bool
-    """Whether the old credential stops working when the new one is set: the source of a credential gap."""
+    """Whether the old credential stops working when the new one is set, unless the target can keep it: the source of a
+    credential gap."""
+    acts_at_creation: bool
+    """Whether `next_document` changes the target."""
 
-    def next_document(self, current: SecretDocument, password: SecretStr, traits: EngineTraits) -> SecretDocument:
+    def is_possible(self, traits: EngineTraits) -> bool:
+        """Whether such an engine can do it."""
+
+    def next_document(self, creation: Creation) -> SecretDocument:
         """The document that createSecret stores."""
+
+    def take_back(self, creation: Creation, document: SecretDocument) -> None:
+        """Undo what `next_document` did to the target, because another document was stored first."""
 
     def check_user(self, current: SecretDocument, pending: SecretDocument, traits: EngineTraits) -> None:
         """Refuse a pending document for another user than the one whose turn it is.
@@ -91,19 +127,20 @@ def login_of(document: SecretDocument, traits: EngineTraits) -> Login:
     """The login that a document describes.
 
     Raises:
-        SecretMalformedError: the key host is missing.
+        SecretMalformedError: the key host is missing, and the engine needs it.
     """
     fields = document.fields
-    if not fields.host:
+    if not fields.host and traits.needs_host:
         raise SecretMalformedError("the key host is missing")
     return Login(
-        host=fields.host,
+        host=fields.host or "",
         port=fields.port or traits.default_port,
         dbname=fields.dbname,
         username=fields.username,
         password=fields.password,
         tls=fields.ssl is not False,
         tls_server_name=fields.tls_server_name,
+        document=document.keys,
     )
 
 

@@ -1,11 +1,13 @@
-"""One user keeps its name and gets a new password; clients with the old one fail until they read the secret again."""
+"""One user keeps its name and gets a new password.
 
-from pydantic import SecretStr
+Clients with the old one fail until they read the secret again, unless the target can hold two passwords: then the old one
+works until the next rotation.
+"""
 
 from rotation.models import PENDING, SecretDocument
-from rotation.protocols import EngineTraits
+from rotation.protocols import EngineTraits, Session
 from rotation.settings import StrategyName
-from rotation.strategies.change import Change, check_same_user
+from rotation.strategies.change import Change, Creation, check_same_user
 
 
 class SingleUser:
@@ -14,10 +16,19 @@ class SingleUser:
     name = StrategyName.SINGLE_USER
     needs_superuser = False
     interrupts_clients = True
+    acts_at_creation = False
 
-    def next_document(self, current: SecretDocument, password: SecretStr, traits: EngineTraits) -> SecretDocument:
+    def is_possible(self, traits: EngineTraits) -> bool:
+        """Wherever the password is not the target's to choose."""
+        return not traits.issues_credentials
+
+    def next_document(self, creation: Creation) -> SecretDocument:
         """The same document with another password."""
-        return current.changed(password=password.get_secret_value())
+        password = creation.new_password(creation.engine.traits)
+        return creation.current.changed(password=password.get_secret_value())
+
+    def take_back(self, creation: Creation, document: SecretDocument) -> None:
+        """Nothing was done."""
 
     def check_user(self, current: SecretDocument, pending: SecretDocument, traits: EngineTraits) -> None:
         """The user stays the same."""
@@ -27,7 +38,7 @@ class SingleUser:
         """Log in with what the target accepts, and change the password in that session."""
         with change.accepted(with_previous=True) as (stage, session):
             if stage != PENDING:
-                session.set_password(change.pending.fields.username, change.pending.fields.password)
+                _set_password(session, change)
         return stage
 
 
@@ -43,5 +54,10 @@ class SingleUserBySuperuser(SingleUser):
             pass
         if stage != PENDING:
             with change.engine.log_in(change.superusers.login_for(change.current)) as superuser:
-                superuser.set_password(change.pending.fields.username, change.pending.fields.password)
+                _set_password(superuser, change)
         return stage
+
+
+def _set_password(session: Session, change: Change) -> None:
+    pending, current = change.pending.fields, change.current.fields
+    session.set_password(pending.username, pending.password, keep=current.password)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from local.contract.rotating import document, new_name, new_password
 from local.postgres import PostgresServer
 from rotation.models import SecretDocument
 from tests.contract.postgres.authorities import Authority
 from tests.contract.postgres.servers import DEBIAN_BIN_DIR, RuledServer, create_role, keys_of, superuser_keys
-from tests.contract.rotating import document, new_name, new_password
 
 RULES = (
     "host all trusted all trust",

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, cast
 
 import psycopg
 from psycopg import sql
 
-from local.postgres import EMBEDDED_BIN_DIR, PostgresServer, TlsFiles
+from local.postgres import EMBEDDED_BIN_DIR, PostgresServer
+from local.server_process import TlsFiles
 from rotation.models import SecretDocument
 
 DEBIAN_BIN_DIR = Path("/usr/lib/postgresql/15/bin")
@@ -47,7 +48,7 @@ class StandbyServer(PostgresServer):
         self.superuser_password = primary.superuser_password
         self._primary = primary
         is_hot = self._settings.get("hot_standby") != "off"
-        self._ready_when = "ready to accept read-only connections" if is_hot else "consistent recovery state reached"
+        self.ready = "ready to accept read-only connections" if is_hot else "consistent recovery state reached"
 
     def _initialise_data(self) -> None:
         subprocess.run(
@@ -60,14 +61,6 @@ class StandbyServer(PostgresServer):
             check=True,
             **self._account.process_options,
         )
-
-    def _read_log(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
-        with cast("TextIO", process.stderr) as lines:
-            for line in lines:
-                self.log_lines.append(line.rstrip("\n"))
-                if self._ready_when in line:
-                    ready.set()
-        ready.set()
 
 
 def keys_of(server: PostgresServer, **more: Any) -> dict[str, Any]:

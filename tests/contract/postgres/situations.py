@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 import psycopg
 import pytest
 
+from local.contract import peers
+from local.contract.rotating import document, new_name, new_password
 from local.postgres import PostgresServer
 from rotation.models import SecretDocument
-from tests.contract import peers
 from tests.contract.postgres.authorities import Authority
 from tests.contract.postgres.servers import (
     DEBIAN_BIN_DIR,
@@ -25,7 +26,6 @@ from tests.contract.postgres.servers import (
     wait_for,
     wait_for_log,
 )
-from tests.contract.rotating import document, new_name, new_password
 
 SCRAM_FOR_ALL = ("host all all all scram-sha-256",)
 Situation = Callable[[pytest.FixtureRequest], AbstractContextManager[SecretDocument]]

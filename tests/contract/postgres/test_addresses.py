@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from local.contract import peers
+from local.contract.rotating import deadline_in, log_in, new_password, refused_login, resolving_to
 from local.postgres import PostgresServer
 from rotation.errors import DnsFailedError, LoginRefusedError, PortClosedError
 from rotation.models import SecretDocument
-from tests.contract import peers
 from tests.contract.postgres.servers import log_of
-from tests.contract.rotating import deadline_in, log_in, new_password, refused_login, resolving_to
 
 
 @pytest.fixture

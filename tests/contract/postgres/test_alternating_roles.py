@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from local.contract import peers
+from local.contract.rotating import SecretInRotation, document, new_name, new_password, password_of, refused
 from local.postgres import PostgresServer
 from rotation.errors import ConnectionLostError, TargetMismatchError
 from rotation.models import CURRENT, PENDING, SecretDocument
 from rotation.strategies.alternating_users import AlternatingUsers
 from rotation.strategies.single_user import SingleUser
-from tests.contract import peers
 from tests.contract.postgres.servers import administer, all_roles, application, can_log_in, create_role, superuser_keys
-from tests.contract.rotating import SecretInRotation, document, new_name, new_password, password_of, refused
 
 DEFAULTS = {
     "search_path": '"$user", "we""ird, schema", \'\', public',

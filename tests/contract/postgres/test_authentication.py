@@ -5,13 +5,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from local.postgres import PostgresServer
-from rotation.errors import AuthenticationUnsafeError, DatabaseMissingError, SecretMalformedError
-from rotation.models import SecretDocument
-from rotation.strategies.single_user import SingleUser
-from tests.contract import peers
-from tests.contract.postgres.servers import administer, can_log_in, create_role, log_of, verifier_of
-from tests.contract.rotating import (
+from local.contract import peers
+from local.contract.rotating import (
     SecretInRotation,
     document,
     log_in,
@@ -21,6 +16,11 @@ from tests.contract.rotating import (
     refused,
     refused_login,
 )
+from local.postgres import PostgresServer
+from rotation.errors import AuthenticationUnsafeError, DatabaseMissingError, SecretMalformedError
+from rotation.models import SecretDocument
+from rotation.strategies.single_user import SingleUser
+from tests.contract.postgres.servers import administer, can_log_in, create_role, log_of, verifier_of
 
 
 def test_a_server_that_trusts_everybody_proves_nothing(secret: SecretDocument, server: PostgresServer) -> None:

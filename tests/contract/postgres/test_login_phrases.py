@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.contract.rotating import document, new_name, new_password, refused_login
 from local.postgres import PostgresServer
 from rotation.engines.postgres_errors import LOGIN_PHRASES
 from rotation.errors import DatabaseMissingError, HostRefusedError, LoginRefusedError, StatementRejectedError
@@ -12,7 +13,6 @@ from rotation.models import SecretDocument
 from tests.contract.postgres.authorities import Authority
 from tests.contract.postgres.servers import RuledServer, administer, create_role, log_of, superuser_keys, wait_for_log
 from tests.contract.postgres.situations import NOT_BROUGHT_ABOUT, SAID_BETTER, SCRAM_FOR_ALL, SITUATIONS
-from tests.contract.rotating import document, new_name, new_password, refused_login
 
 
 def test_every_phrase_is_brought_about_or_has_a_reason_why_not() -> None:

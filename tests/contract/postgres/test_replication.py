@@ -1,10 +1,22 @@
 """testSecret where the application logs in at a replica that lags behind its primary."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from pydantic import SecretStr
 
+from local.contract.rotating import (
+    OneSuperuser,
+    SecretInRotation,
+    document,
+    engine_of,
+    new_name,
+    new_password,
+    new_record,
+    password_of,
+    refused,
+)
 from local.postgres import PostgresServer
 from rotation import steps
 from rotation.errors import LoginRefusedError
@@ -19,17 +31,6 @@ from tests.contract.postgres.servers import (
     keys_of,
     superuser_keys,
     wait_for,
-)
-from tests.contract.rotating import (
-    OneSuperuser,
-    SecretInRotation,
-    document,
-    engine_of,
-    new_name,
-    new_password,
-    new_record,
-    password_of,
-    refused,
 )
 
 TOKEN = "t" * 32
@@ -57,12 +58,15 @@ class Replica:
         administer(self.server, "SELECT pg_wal_replay_pause()")
         wait_for(lambda: administer(self.server, "SELECT pg_get_wal_replay_pause_state()") == [("paused",)])
 
-    def catch_up(self, seconds: float) -> None:
-        """The pause between two attempts."""
-        self.pauses.append(seconds)
+    def catch_up(self, at_most: float) -> Iterator[None]:
+        """The one pause between two attempts, if there is to be one."""
+        if not at_most:
+            return
+        self.pauses.append(at_most)
         ((goal,),) = administer(self.primary, "SELECT pg_current_wal_insert_lsn()::text")
         administer(self.server, "SELECT pg_wal_replay_resume()")
         wait_for(lambda: administer(self.server, f"SELECT pg_last_wal_replay_lsn() >= '{goal}'") == [(True,)])
+        yield
 
 
 @pytest.fixture
@@ -82,14 +86,14 @@ def run_test_secret(rotation: SecretInRotation, replica: Replica) -> steps.StepR
             store=PendingStore(pending),  # type: ignore[arg-type]
             engine_for=engine_of,
             superusers=OneSuperuser(rotation.superuser),
-            new_password=lambda _max_length: SecretStr("unused"),
+            new_password=lambda _traits: SecretStr("unused"),
             default_strategy=StrategyName.AUTO,
             record=new_record(),
             remembered=None,
             progress=lambda: None,
             set_here=True,
             now_ms=lambda: 0,
-            pause=replica.catch_up,
+            pauses=replica.catch_up,
         ),
         SecretDescription("arn", rotation_enabled=True, stages={TOKEN: (PENDING,)}, tags={}),
     )

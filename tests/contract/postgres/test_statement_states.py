@@ -9,11 +9,12 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
+from local.contract import peers
+from local.contract.rotating import deadline_in, document, log_in, new_name, new_password, password_of, refused
 from local.postgres import PostgresServer
 from rotation.engines.postgres_errors import PASSWORD_STATES, STATEMENT_STATES
 from rotation.errors import ConnectionLostError, StatementRejectedError, TargetBusyError, TargetReadOnlyError
 from rotation.models import SecretDocument
-from tests.contract import peers
 from tests.contract.postgres.servers import (
     RuledServer,
     StandbyServer,
@@ -25,7 +26,6 @@ from tests.contract.postgres.servers import (
     superuser_keys,
     wait_for,
 )
-from tests.contract.rotating import deadline_in, document, log_in, new_name, new_password, password_of, refused
 
 KINDS = {state: kind for state, kind, _ in (*STATEMENT_STATES, *PASSWORD_STATES)}
 BROUGHT_ABOUT: set[str] = set()

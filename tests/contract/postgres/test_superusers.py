@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.contract.rotating import SecretInRotation, document, new_name, new_password, password_of, refused
 from local.postgres import PostgresServer
 from rotation.errors import PrivilegeMissingError, TargetReadOnlyError
 from rotation.models import SecretDocument
@@ -12,7 +13,6 @@ from rotation.strategies.alternating_users import AlternatingUsers
 from rotation.strategies.change import Strategy
 from rotation.strategies.single_user import SingleUser, SingleUserBySuperuser
 from tests.contract.postgres.servers import RuledServer, administer, all_roles, can_log_in, create_role, keys_of
-from tests.contract.rotating import SecretInRotation, document, new_name, new_password, password_of, refused
 
 BY_SUPERUSER: list[Strategy] = [SingleUserBySuperuser(), AlternatingUsers()]
 

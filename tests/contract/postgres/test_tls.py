@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from local.postgres import PostgresServer, TlsFiles
-from rotation.engines.postgres import RDS_BUNDLE
+from local.contract import peers
+from local.contract.peers import Wiretap
+from local.contract.rotating import document, log_in, new_password, refused_login
+from local.postgres import PostgresServer
+from local.server_process import TlsFiles
+from rotation.engines.tls import RDS_BUNDLE
 from rotation.errors import ConfigurationInvalidError, DnsFailedError, TlsFailedError
 from rotation.models import SecretDocument
-from tests.contract import peers
-from tests.contract.peers import Wiretap
 from tests.contract.postgres.authorities import Authority
 from tests.contract.postgres.servers import RuledServer, create_role, keys_of, log_of
-from tests.contract.rotating import document, log_in, new_password, refused_login
 
 # The superuser looks at the server without TLS; the application's user is told to its face when it comes without.
 RULES = ("host all postgres all scram-sha-256", "hostssl all all all scram-sha-256", "hostnossl all all all reject")
@@ -205,7 +206,7 @@ class TestBundle:
     def test_amazons_bundle_holds_authorities_and_nothing_else(self) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cafile=RDS_BUNDLE)
-        assert len(context.get_ca_certs()) == RDS_BUNDLE.read_text().count("BEGIN CERTIFICATE") > 50
+        assert len(context.get_ca_certs()) == Path(RDS_BUNDLE).read_text().count("BEGIN CERTIFICATE") > 50
 
 
 def test_a_password_is_set_over_tls(server: PostgresServer, authority: Authority) -> None:

@@ -26,7 +26,7 @@ class BrokenEngine:
         yield
 
 
-cast("dict[str, str]", engines.ENGINES)["broken"] = f"{__name__}:{BrokenEngine.__name__}"
+cast("dict[str, engines.Registration]", engines.ENGINES)["broken"] = engines.Registration(__name__, BrokenEngine.__name__)
 
 
 def lambda_handler(event: Any, context: Any) -> dict[str, str]:

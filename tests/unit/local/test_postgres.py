@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from local.certificate_authority import CertificateAuthority
-from local.postgres import EMBEDDED_BIN_DIR, PostgresServer, PostgresServerError
+from local.postgres import EMBEDDED_BIN_DIR, PostgresServer
+from local.server_process import ServerError
 
 DEBIAN_BIN_DIR = Path("/usr/lib/postgresql/15/bin")
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -138,7 +139,7 @@ def test_a_server_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path, 
     folder = Path("/tmp") / tmp_path.name
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with pytest.raises(PostgresServerError, match="shared_buffers"), PostgresServer(settings={"shared_buffers": "many"}):
+    with pytest.raises(ServerError, match="shared_buffers"), PostgresServer(settings={"shared_buffers": "many"}):
         pass
     assert not list(folder.iterdir())
     folder.rmdir()

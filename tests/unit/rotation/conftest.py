@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from local.aws import AwsStage
 from rotation.aws import AwsClients
 from rotation.models import PENDING, Progress, RotationEvent, Step
+from rotation.protocols import EngineTraits
 from rotation.settings import StrategyName
 from rotation.step_record import StepRecord
 from rotation.steps import Rotation, StepResult, run_step
@@ -33,6 +34,8 @@ class Scene:
     server: FakeServer
     superusers: FakeSuperusers
     make_record: Callable[[], StepRecord]
+    traits: dict[str, Any] = field(default_factory=dict)
+    """Of the engine, where they are not the usual ones."""
     default_strategy: StrategyName = StrategyName.AUTO
     now_ms: int = 2_000_000
     pauses: list[float] = field(default_factory=list)
@@ -57,7 +60,7 @@ class Scene:
             Rotation(
                 event=event,
                 store=self.store,
-                engine_for=lambda _document: FakeEngine(self.server),
+                engine_for=lambda _document: FakeEngine(self.server, **self.traits),
                 superusers=self.superusers,
                 new_password=self._new_password,
                 default_strategy=self.default_strategy,
@@ -66,12 +69,18 @@ class Scene:
                 progress=lambda: progress,
                 set_here=set_here,
                 now_ms=lambda: self.now_ms,
-                pause=self.pauses.append,
+                pauses=self._pauses,
             )
         )
 
-    def _new_password(self, max_length: int) -> SecretStr:
-        self.passwords_made.append(max_length)
+    def _pauses(self, at_most: float) -> Iterator[None]:
+        """Ten pauses, unless there is nothing to wait for."""
+        for _ in range(10 if at_most else 0):
+            self.pauses.append(at_most / 10)
+            yield
+
+    def _new_password(self, traits: EngineTraits) -> SecretStr:
+        self.passwords_made.append(traits.max_password_length)
         return SecretStr(f"generated-{len(self.passwords_made)}")
 
     @property

@@ -39,10 +39,14 @@ class FakeServer:
     clones: list[tuple[str, str]] = field(default_factory=list)
     checks: int = 0
     lagging: int = 0
+    keeps: bool = False
+    """Whether it holds the old password beside the new one, if it is told to."""
+    kept: dict[str, str] = field(default_factory=dict)
 
     def accepts(self, login: Login) -> bool:
         """Tell whether host, user and password are right, and note the attempt."""
-        accepted = self.passwords.get(login.username) == login.password.get_secret_value()
+        password = login.password.get_secret_value()
+        accepted = password in {self.passwords.get(login.username), self.kept.get(login.username)}
         if accepted and login.host == REPLICA_HOST and self.lagging > 0:
             self.lagging -= 1
             accepted = False
@@ -58,10 +62,13 @@ class FakeSession:
         self._user = user
         self.pending: dict[str, str] = {}
 
-    def set_password(self, username: str, password: SecretStr) -> None:
+    def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
         if self._server.refuse_change is not None:
             raise self._server.refuse_change
         self.pending[username] = password.get_secret_value()
+        self._server.kept.pop(username, None)
+        if keep is not None and self._server.keeps:
+            self._server.kept[username] = keep.get_secret_value()
         self._server.changes.append((self._user, username))
 
     def provide_clone(self, owner: str, clone: str) -> None:
@@ -74,9 +81,9 @@ class FakeSession:
 class FakeEngine:
     """Logs in to the fake server."""
 
-    def __init__(self, server: FakeServer) -> None:
+    def __init__(self, server: FakeServer, **traits: Any) -> None:
         self._server = server
-        self.traits = EngineTraits(default_port=5432, max_username_bytes=63, max_password_length=256)
+        self.traits = EngineTraits(default_port=5432, max_username_bytes=63, max_password_length=256, **traits)
 
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:

@@ -32,6 +32,27 @@ def test_a_wait_that_cannot_end_in_time_is_not_begun() -> None:
         deadline(5_000).seconds_for("a call", at_least=4.5)
 
 
+def test_pauses_grow_and_add_up_to_what_was_asked_for() -> None:
+    slept: list[float] = []
+    assert len(list(Deadline(lambda: 60_000, 1.0, slept.append).pauses(10.0))) == len(slept)
+    assert sum(slept) == pytest.approx(10.0)
+    assert slept[:-1] == sorted(set(slept[:-1]))
+    assert len(slept) < 15
+
+
+def test_there_is_no_pause_after_which_no_time_is_left_for_a_try() -> None:
+    left_ms = 6_000.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal left_ms
+        left_ms -= seconds * 1000
+
+    assert list(Deadline(lambda: int(left_ms), 1.0, sleep).pauses(60.0))
+    assert left_ms > 4_000
+    assert list(deadline(2_000).pauses(60.0)) == []
+    assert list(deadline(60_000).pauses(0.0)) == []
+
+
 def test_whatever_overstays_is_interrupted() -> None:
     never = threading.Event()
     with pytest.raises(DeadlineExceededError, match="interrupted"), deadline(1_150).enforced():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rotation.errors import ConfigurationInvalidError
 from rotation.passwords import new_password
+from rotation.protocols import EngineTraits
 from rotation.settings import PasswordSettings
 
 TYPES = {
@@ -19,8 +20,9 @@ TYPES = {
 }
 
 
-def made(max_length: int = 256, **rules: Any) -> str:
-    return new_password(PasswordSettings.model_validate(rules), max_length).get_secret_value()
+def made(max_length: int = 256, min_length: int = 1, excluded: str = "", **rules: Any) -> str:
+    traits = EngineTraits(1, 1, max_length, min_password_length=min_length, excluded_characters=excluded)
+    return new_password(PasswordSettings.model_validate(rules), traits).get_secret_value()
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,16 @@ def made(max_length: int = 256, **rules: Any) -> str:
 )
 def test_it_is_as_long_as_asked_within_what_the_target_takes(length: int, max_length: int, expected: int) -> None:
     assert len(made(max_length, PASSWORD_LENGTH=length)) == expected
+
+
+def test_it_is_not_shorter_than_what_the_target_takes() -> None:
+    assert len(made(min_length=16, PASSWORD_LENGTH=8)) == 16
+
+
+def test_what_the_target_does_not_take_is_excluded_on_top_of_what_the_settings_exclude() -> None:
+    excluded = "".join(sorted(set(string.punctuation) - set("!-")))
+    for _ in range(20):
+        assert set(made(excluded=excluded, EXCLUDE_CHARACTERS="!")) & set(string.punctuation) == {"-"}
 
 
 def test_by_default_it_holds_every_type_and_nothing_that_breaks_a_connection_string() -> None:
@@ -43,7 +55,8 @@ def test_by_default_it_holds_every_type_and_nothing_that_breaks_a_connection_str
     length=st.integers(8, 64),
 )
 def test_rules_are_kept_in_every_combination(excluded: set[str], characters: str, length: int) -> None:
-    password = made(**dict.fromkeys(excluded, True), EXCLUDE_CHARACTERS=characters, PASSWORD_LENGTH=length)
+    rules: dict[str, Any] = {**dict.fromkeys(excluded, True), "EXCLUDE_CHARACTERS": characters, "PASSWORD_LENGTH": length}
+    password = made(**rules)
     allowed = {rule: set(types) - set(characters) for rule, types in TYPES.items() if rule not in excluded}
     assert len(password) == length
     assert set(password) <= set().union(*allowed.values())

@@ -166,3 +166,41 @@ def test_a_secret_without_host_is_named(scene: Scene) -> None:
     scene.hold_pending(host=None)
     with pytest.raises(SecretMalformedError, match="key host is missing"):
         scene.run(Step.SET)
+
+
+class TestATargetThatCanHoldTwoPasswords:
+    @pytest.fixture
+    def scene(self, scene: Scene) -> Scene:
+        scene.traits["keeps_old_password"] = True
+        scene.server.keeps = True
+        scene.hold_pending()
+        return scene
+
+    def test_keeps_the_current_one_so_that_no_client_is_cut_off(self, scene: Scene) -> None:
+        result = scene.run(Step.SET)
+        assert result.outcome is Outcome.SUCCEEDED
+        assert (scene.server.passwords["app"], scene.server.kept["app"]) == ("new", "old")
+        assert result.progress is not None
+        assert result.progress.changed_at_ms is None
+
+    def test_is_asked_for_the_pending_one_first_because_the_current_one_tells_nothing(self, scene: Scene) -> None:
+        scene.run(Step.SET)
+        scene.server.logins.clear()
+        result = scene.run(Step.SET)
+        assert result.outcome is Outcome.ALREADY_SET
+        assert scene.server.changes == [("app", "app")]
+        assert result.progress is not None
+        assert result.progress.changed_at_ms is None
+
+    def test_and_did_not_has_interrupted_clients(self, scene: Scene) -> None:
+        scene.server.keeps = False
+        result = scene.run(Step.SET)
+        assert result.progress is not None
+        assert result.progress.changed_at_ms == scene.now_ms
+
+    def test_keeps_nothing_for_a_user_whose_turn_begins(self, superuser_scene: Scene) -> None:
+        scene = superuser_scene
+        scene.hold_pending(username="app_clone", masterarn="arn")
+        scene.server.passwords["app_clone"] = "long ago"
+        scene.run(Step.SET)
+        assert scene.server.kept == {}

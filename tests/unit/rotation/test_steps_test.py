@@ -77,7 +77,7 @@ def _replica(scene: Scene, *, lag: int) -> None:
 def test_a_replica_is_given_time_to_learn_of_the_password(scene: Scene) -> None:
     _replica(scene, lag=3)
     assert scene.run(Step.TEST).outcome is Outcome.SUCCEEDED
-    assert scene.pauses == [0.5] * 3
+    assert len(scene.pauses) == 3
 
 
 def test_the_wait_for_a_replica_is_bounded(scene: Scene) -> None:

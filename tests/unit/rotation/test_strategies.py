@@ -1,35 +1,53 @@
 """Which strategy a secret gets, and whom each one gives the new password to."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from rotation.errors import SecretMalformedError
 from rotation.models import STRATEGY_TAG, SecretDescription
 from rotation.protocols import EngineTraits
 from rotation.settings import StrategyName
 from rotation.strategies import STRATEGIES, choose
-from rotation.strategies.change import Strategy
+from rotation.strategies.change import Creation, Strategy
 from tests.unit.rotation.conftest import CURRENT_KEYS
-from tests.unit.rotation.fakes import ARN, document
+from tests.unit.rotation.fakes import ARN, TOKEN, FakeEngine, FakeServer, FakeSuperusers, document
 
 TRAITS = EngineTraits(default_port=5432, max_username_bytes=63, max_password_length=256)
+LONELY = replace(TRAITS, has_clones=False)
 SENTINEL = "Sentinel-7f3a"
 WITH_SUPERUSER = {"masterarn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:root"}
 
 
 def chosen(
-    *, tag: str | None = None, setting: StrategyName = StrategyName.AUTO, keys: dict[str, str] | None = None
+    *,
+    tag: str | None = None,
+    setting: StrategyName = StrategyName.AUTO,
+    keys: dict[str, str] | None = None,
+    traits: EngineTraits = TRAITS,
 ) -> StrategyName:
     tags = {"team": "data"} if tag is None else {"team": "data", STRATEGY_TAG: tag}
     secret = SecretDescription(ARN, rotation_enabled=True, stages={}, tags=tags)
-    strategy: Strategy = choose(secret, document({**CURRENT_KEYS, **(keys or {})}), setting)
+    strategy: Strategy = choose(secret, document({**CURRENT_KEYS, **(keys or {})}), setting, traits)
     return strategy.name
 
 
 def test_the_secret_decides_by_default() -> None:
     assert chosen() is StrategyName.SINGLE_USER
     assert chosen(keys=WITH_SUPERUSER) is StrategyName.ALTERNATING_USERS
+
+
+def test_where_there_can_be_no_second_user_the_superuser_sets_the_password() -> None:
+    assert chosen(keys=WITH_SUPERUSER, traits=LONELY) is StrategyName.SINGLE_USER_BY_SUPERUSER
+    assert chosen(traits=LONELY) is StrategyName.SINGLE_USER
+
+
+def test_a_strategy_that_the_engine_cannot_follow_is_refused_with_those_that_it_can() -> None:
+    with pytest.raises(SecretMalformedError, match="alternating-users is not possible with the engine postgres") as caught:
+        chosen(tag="alternating-users", keys=WITH_SUPERUSER, traits=LONELY)
+    assert "single-user, single-user-by-superuser" in caught.value.next_action
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
@@ -76,9 +94,10 @@ def turns(first: str, count: int) -> list[dict[str, Any]]:
     strategy = STRATEGIES[StrategyName.ALTERNATING_USERS]
     latest = document({**CURRENT_KEYS, "username": first, **WITH_SUPERUSER})
     history = []
-    for number in range(count):
-        password = document({"username": "x", "password": f"p{number}"}).fields.password
-        following = strategy.next_document(latest, password, TRAITS)
+    for _ in range(count):
+        following = strategy.next_document(
+            Creation(FakeEngine(FakeServer({})), latest, FakeSuperusers(None), lambda _: SecretStr("new"), TOKEN)
+        )
         strategy.check_user(latest, following, TRAITS)
         history.append(dict(following._raw))
         latest = following

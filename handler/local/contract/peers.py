@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
+_FIRST_WORD_SECONDS = 0.3
+Answer = Callable[[socket.socket], None]
+"""What a peer does with a connection before it is closed."""
 
 
 @contextmanager
@@ -51,7 +54,7 @@ def packets_swallowed() -> Iterator[int]:
 
 
 @contextmanager
-def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+def answering(answer: Answer) -> Iterator[int]:
     """A peer that does this with every connection, and closes it."""
     with listener() as listening:
 
@@ -72,12 +75,19 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def reset(connection: socket.socket) -> None:
-    connection.recv(1)
+    _hear(connection, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def hang_up(connection: socket.socket) -> None:
-    connection.recv(1024)
+    _hear(connection, 1024)
+
+
+def _hear(connection: socket.socket, count: int) -> None:
+    """What the client says first; nothing where the server has to begin."""
+    connection.settimeout(_FIRST_WORD_SECONDS)
+    with suppress(TimeoutError):
+        connection.recv(count)
 
 
 def hang_up_after_accepting_tls(connection: socket.socket) -> None:

@@ -5,6 +5,7 @@ import secrets
 import socket
 import time
 import traceback
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -14,18 +15,20 @@ import pytest
 from aws_lambda_powertools import Logger
 from pydantic import SecretStr
 
+from rotation.aws import AwsCalls, AwsClients
 from rotation.deadline import Deadline
 from rotation.engines import engine_for
-from rotation.engines.name_resolution import Resolver
-from rotation.engines.postgres import PostgresEngine
+from rotation.engines.invocation import Invocation, Resolver
 from rotation.errors import RotationError
 from rotation.models import Login, SecretDocument
-from rotation.protocols import Engine, Session
-from rotation.settings import Settings
+from rotation.passwords import new_password as composed_password
+from rotation.protocols import Engine, EngineTraits, Session
+from rotation.settings import PasswordSettings, Settings
 from rotation.step_record import StepRecord
-from rotation.strategies.change import Change, Strategy, login_of
+from rotation.strategies.change import Change, Creation, Strategy, login_of
 from rotation.tracing import Tracing
 
+Kind = type[RotationError] | tuple[type[RotationError], ...]
 PATIENCE = 20.0
 """Seconds an invocation has left when a test does not care."""
 
@@ -37,6 +40,11 @@ def document(keys: Mapping[str, Any], **more: Any) -> SecretDocument:
 
 def new_password() -> str:
     return secrets.token_urlsafe(24)
+
+
+def fitting_password(traits: EngineTraits) -> SecretStr:
+    """As createSecret makes it by default."""
+    return composed_password(PasswordSettings(), traits)
 
 
 def new_name(stem: str = "app") -> str:
@@ -57,19 +65,37 @@ def settings_with(ca_bundle: str | None = None) -> Settings:
     return Settings.model_validate({"IDEMPOTENCY_TABLE": "none", "TLS_CA_BUNDLE": ca_bundle})
 
 
-def engine_of(secret: SecretDocument, seconds: float = PATIENCE, ca_bundle: str | None = None) -> Engine:
+def invocation(
+    seconds: float = PATIENCE, ca_bundle: str | None = None, resolver: Resolver = socket.getaddrinfo
+) -> Invocation:
+    """An invocation that has so many seconds left; a resolver takes the place of DNS."""
+    record = new_record()
+
+    def calls(service: str) -> AwsCalls:
+        return AwsClients().calls(service, record)
+
+    return Invocation(settings_with(ca_bundle), deadline_in(seconds), record, calls, resolver)
+
+
+def engine_of(
+    secret: SecretDocument,
+    seconds: float = PATIENCE,
+    ca_bundle: str | None = None,
+    resolver: Resolver = socket.getaddrinfo,
+) -> Engine:
     """The engine that the secret names, from the registry."""
-    return engine_for(settings_with(ca_bundle), deadline_in(seconds), new_record())(secret)
+    return engine_for(invocation(seconds, ca_bundle, resolver))(secret)
 
 
 def log_in(
-    secret: SecretDocument, seconds: float = PATIENCE, *, ca_bundle: str | None = None, resolver: Resolver | None = None
+    secret: SecretDocument,
+    seconds: float = PATIENCE,
+    *,
+    ca_bundle: str | None = None,
+    resolver: Resolver = socket.getaddrinfo,
 ) -> AbstractContextManager[Session]:
     """Log in as the secret says; a resolver takes the place of DNS."""
-    if resolver is None:
-        engine = engine_of(secret, seconds, ca_bundle)
-    else:
-        engine = PostgresEngine(settings_with(ca_bundle), deadline_in(seconds), new_record(), resolver)
+    engine = engine_of(secret, seconds, ca_bundle, resolver)
     return engine.log_in(login_of(secret, engine.traits))
 
 
@@ -95,25 +121,28 @@ class Refusal:
 
 
 @contextmanager
-def refused(kind: type[RotationError], *secret_texts: str) -> Iterator[Refusal]:
-    """The block fails with exactly this class, and nothing secret stands in what an operator or a log sees of it."""
+def refused(kind: Kind, *secret_texts: str) -> Iterator[Refusal]:
+    """The block fails with exactly this class, and nothing secret stands in what an operator or a log sees of it.
+
+    Of a tuple, one of its classes.
+    """
     refusal = Refusal()
     with pytest.raises(RotationError) as caught:
         yield refusal
     seen = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
-    assert type(caught.value) is kind, seen
+    assert type(caught.value) in (kind if isinstance(kind, tuple) else (kind,)), seen
     for text in (*secret_texts, "SCRAM-SHA-256$"):
         assert text not in seen
     refusal.error = caught.value
 
 
 def refused_login(
-    kind: type[RotationError],
+    kind: Kind,
     secret: SecretDocument,
     seconds: float = PATIENCE,
     *,
     ca_bundle: str | None = None,
-    resolver: Resolver | None = None,
+    resolver: Resolver = socket.getaddrinfo,
 ) -> Refusal:
     """The login fails with exactly this class, without a word about the password."""
     with refused(kind, password_of(secret)) as refusal, log_in(secret, seconds, ca_bundle=ca_bundle, resolver=resolver):
@@ -142,33 +171,43 @@ class SecretInRotation:
     strategy: Strategy
     current: SecretDocument
     superuser: SecretDocument
+    ca_bundle: str | None = None
     previous: SecretDocument | None = None
     pending: SecretDocument = field(init=False)
 
     def create(self) -> SecretDocument:
-        """createSecret."""
-        password = SecretStr(new_password())
-        self.pending = self.strategy.next_document(self.current, password, engine_of(self.current).traits)
+        """CreateSecret."""
+        self.pending = self.strategy.next_document(
+            Creation(
+                engine=engine_of(self.current, ca_bundle=self.ca_bundle),
+                current=self.current,
+                superusers=OneSuperuser(self.superuser),
+                new_password=fitting_password,
+                rotation_id=str(uuid.uuid4()),
+            )
+        )
         return self.pending
 
     def set(self, *, remembered: bool = False) -> str:
         """setSecret; gives the label of the credential that was accepted before."""
-        engine = engine_of(self.current)
-        self.strategy.check_user(self.current, self.pending, engine.traits)
-        return self.strategy.set_pending(
-            Change(
-                engine=engine,
-                current=self.current,
-                pending=self.pending,
-                previous=lambda: self.previous,
-                superusers=OneSuperuser(self.superuser),
-                pending_first=remembered,
-            )
+        change = self.change(remembered=remembered)
+        self.strategy.check_user(self.current, self.pending, change.engine.traits)
+        return self.strategy.set_pending(change)
+
+    def change(self, *, remembered: bool = False) -> Change:
+        """What setSecret is to do."""
+        return Change(
+            engine=engine_of(self.current, ca_bundle=self.ca_bundle),
+            current=self.current,
+            pending=self.pending,
+            previous=lambda: self.previous,
+            superusers=OneSuperuser(self.superuser),
+            pending_first=remembered,
         )
 
     def test_and_finish(self) -> SecretDocument:
-        """testSecret and finishSecret."""
-        with log_in(self.pending) as session:
+        """TestSecret and finishSecret."""
+        with log_in(self.pending, ca_bundle=self.ca_bundle) as session:
             session.check()
         self.previous, self.current = self.current, self.pending
         return self.current

@@ -1,0 +1,19 @@
+"""Real servers for this machine, by the engine whose secrets they serve: for the demo and for the contract suite."""
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from local.targets.target import Target
+
+TARGETS: Mapping[str, str] = {
+    "postgres": "local.targets.postgres:PostgresTarget",
+    "aurora-postgresql": "local.targets.postgres:PostgresTarget",
+}
+"""Target by the engine's name, as module and class: only what is started is imported."""
+
+
+def target_for(engine: str) -> type[Target]:
+    """The server that stands for an engine here."""
+    module, _, name = TARGETS[engine].partition(":")
+    target: type[Target] = getattr(import_module(module), name)
+    return target
