@@ -36,10 +36,11 @@ class Setup:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests against each of their class's `setups`, by default the module's, and with its strategies and names."""
-    if "setup" in metafunc.fixturenames:
-        setups = getattr(metafunc.cls, "setups", metafunc.module.SETUPS)
+    setups = getattr(metafunc.cls, "setups", getattr(metafunc.module, "SETUPS", None))
+    if "setup" in metafunc.fixturenames and setups is not None:
         metafunc.parametrize("setup", setups, ids=str, scope="session")
-    if "strategy" in metafunc.fixturenames:
+    # A class may as well have a fixture of that name.
+    if "strategy" in metafunc.fixturenames and hasattr(metafunc.cls, "strategies"):
         metafunc.parametrize("strategy", metafunc.cls.strategies, ids=lambda strategy: strategy.name.value)
     if "hard_name" in metafunc.fixturenames:
         names = metafunc.cls.hard_names
