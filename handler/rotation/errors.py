@@ -160,17 +160,17 @@ class DnsFailedError(TargetUnreachableError):
 
 class PortClosedError(TargetUnreachableError):
     reason = "port_closed"
-    remedy = "Check that the database runs and that port in the secret is the one it listens on."
+    remedy = "Check that the target runs and that port in the secret is the one it listens on."
 
 
 class ConnectTimeoutError(TargetUnreachableError):
     reason = "connect_timeout"
-    remedy = "Packets are swallowed: open the security groups and network ACLs between function and database."
+    remedy = "Packets are swallowed: open the security groups and network ACLs between function and target."
 
 
 class ConnectionLostError(TargetUnreachableError):
     reason = "connection_lost"
-    remedy = "See the database's log for a restart, failover or crash at this time; the step can be repeated."
+    remedy = "See the target's log for a restart, failover or crash at this time; the step can be repeated."
 
 
 class TlsFailedError(TargetError):
@@ -180,7 +180,7 @@ class TlsFailedError(TargetError):
 
 class AuthenticationUnsafeError(TargetError):
     reason = "authentication_unsafe"
-    remedy = "Make the server ask for scram-sha-256: it accepts any password, or asks for the clear password."
+    remedy = "Make the server check the password by a challenge (SCRAM, for example): it accepts any, or asks for it in the clear."
 
 
 class LoginRefusedError(TargetError):
@@ -190,12 +190,12 @@ class LoginRefusedError(TargetError):
 
 class RoleLockedError(TargetError):
     reason = "role_locked"
-    remedy = "Give the role LOGIN again, or attach the secret to a role that may log in."
+    remedy = "Unlock the user, or attach the secret to one that may log in."
 
 
 class HostRefusedError(TargetError):
     reason = "host_refused"
-    remedy = "Add a pg_hba.conf rule for this user, database and the function's network."
+    remedy = "Let the server accept this user from the function's network (in PostgreSQL, by a rule in pg_hba.conf)."
 
 
 class TargetSaturatedError(TargetError):
@@ -215,7 +215,7 @@ class TargetReadOnlyError(TargetError):
 
 class TargetBusyError(TargetError):
     reason = "target_busy"
-    remedy = "Find the session that holds the lock (pg_stat_activity); the step can be repeated."
+    remedy = "Find the session that holds the lock or is changing the same user; the step can be repeated."
 
 
 class DatabaseMissingError(TargetError):
