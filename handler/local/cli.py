@@ -19,6 +19,7 @@ from local.demo_report import Demonstration
 from local.demo_screen import THEME, WIDTH, Screen
 from local.interruption import Interruption
 from local.plain_characters import allow_any_encoding
+from local.targets import TARGETS
 from rotation.models import Step
 
 
@@ -40,6 +41,12 @@ def _one_of(choices: type[StrEnum]) -> str:
     return f"{', '.join(others)} or {last}"
 
 
+def _known_engine(name: str) -> str:
+    if name not in TARGETS:
+        raise typer.BadParameter(f"there is no server for {name} here: choose of {', '.join(TARGETS)}.")
+    return name
+
+
 _DEMO_ENDING = """
 **Exit codes**
 
@@ -58,10 +65,17 @@ def rotation() -> None:
 @app.command(epilog=_DEMO_ENDING)
 def demo(
     *,
+    engine: Annotated[
+        str,
+        typer.Option(metavar="ENGINE", callback=_known_engine, help=f"Of which the secret is: {', '.join(TARGETS)}."),
+    ] = "postgres",
     strategy: Annotated[
-        Strategy,
-        typer.Option(metavar="STRATEGY", help=f"Which user gets the new password, and from whom: {_one_of(Strategy)}."),
-    ] = Strategy.SINGLE_USER,
+        Strategy | None,
+        typer.Option(
+            metavar="STRATEGY",
+            help=f"Which user gets the new password, and from whom: {_one_of(Strategy)}. By default the engine's simplest.",
+        ),
+    ] = None,
     fail: Annotated[
         Step | None,
         typer.Option(
@@ -80,13 +94,13 @@ def demo(
 ) -> None:
     """Rotate a secret before your eyes, in seconds, and prove it with logins.
 
-    Starts PostgreSQL and the parts of AWS that a rotation needs, invokes the function step by step as Secrets Manager
+    Starts a server and the parts of AWS that a rotation needs, invokes the function step by step as Secrets Manager
     does, and shows the metrics, the log and the trace it leaves. No password is ever shown.
     """
     if fail is not None and count > 1:
         raise typer.BadParameter("it shows one rotation: leave out --count.", param_hint="--fail")
     recorder = Console(record=True, file=StringIO(), width=WIDTH, theme=THEME) if picture else None
-    seen = _perform(Plan(strategy, fail, count), Screen(Console(quiet=as_json, theme=THEME), recorder))
+    seen = _perform(Plan(strategy, engine, fail, count), Screen(Console(quiet=as_json, theme=THEME), recorder))
     if as_json:
         sys.stdout.write(seen.model_dump_json(indent=2) + "\n")
     if picture and recorder:
@@ -204,13 +218,16 @@ def main() -> None:
 def _perform(plan: Plan, screen: Screen) -> Demonstration:
     """Run the demonstration; end the program with a sentence where that cannot be done."""
     with Interruption() as interruption, closing(screen):
-        screen.title(plan.strategy.value)
+        screen.title(plan.engine, plan.strategy)
         # Imported under the title's eyes: moto and boto3 take their time.
         from local.demo import demonstrate  # noqa: PLC0415
+        from local.demo_stage import StrategyImpossibleError  # noqa: PLC0415
         from local.server_process import ServerError  # noqa: PLC0415
 
         try:
             return demonstrate(plan, screen, interruption.check)
+        except StrategyImpossibleError as error:
+            raise typer.BadParameter(str(error), param_hint="--strategy") from None
         except (ServerError, OSError) as error:
             sys.exit(f"rotation demo: the stage could not be set: {error}")
         except SystemExit:

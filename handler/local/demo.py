@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from local.demo_failures import FAILURES
+from local.demo_failures import failures_on
 from local.demo_plan import Plan
 from local.demo_proof import Proof, Secrecy
 from local.demo_reading import attempt_seen, statistics_of, step_seen
@@ -19,6 +19,7 @@ from local.demo_stage import ROTATION_RULES, SECRET_NAME, DemoStage, Line, demo_
 from local.invocation import Invocation
 from local.secrets_manager_rotation import RotationReport, RotationService
 from rotation.models import CURRENT, Step
+from rotation.settings import StrategyName
 
 
 def demonstrate(plan: Plan, screen: Screen, check_interruption: Callable[[], None]) -> Demonstration:
@@ -35,7 +36,8 @@ def demonstrate(plan: Plan, screen: Screen, check_interruption: Callable[[], Non
 
     began = time.perf_counter()
     screen.heading("Stage")
-    with demo_stage(plan.strategy, doing) as stage:
+    strategy = StrategyName(plan.strategy) if plan.strategy else None
+    with demo_stage(plan.engine, strategy, doing) as stage:
         seen = perform(plan, stage, screen, check_interruption)
     seen = seen.model_copy(update={"seconds": round(time.perf_counter() - began, 2)})
     screen.verdict(seen)
@@ -58,6 +60,7 @@ class _Performance:
         self._service = RotationService(stage.aws, stage.function, self._on_step)
         self._secrecy = Secrecy(stage)
         self._rotation_token = ""
+        self._failures = failures_on(stage.target)
         self._to_break: Step | None = None
 
     def rotate_once(self, fail: Step | None) -> Demonstration:
@@ -114,8 +117,8 @@ class _Performance:
 
     def _repair_and_retry(self, failed: Step) -> RotationReport:
         self._screen.heading("Repair, and Secrets Manager's retry with the same token")
-        with self._screen.doing("repair", FAILURES[failed].repair):
-            FAILURES[failed].mend_it(self._stage)
+        with self._screen.doing("repair", self._failures[failed].repair):
+            self._failures[failed].mend_it(self._stage)
         return self._service.retry(SECRET_NAME)
 
     def _on_step(self, name: str, invocation: Invocation | None) -> None:
@@ -129,8 +132,8 @@ class _Performance:
     def _break_if_due(self, step: Step) -> None:
         if step is self._to_break:
             self._to_break = None
-            with self._screen.harming(FAILURES[step].cause):
-                FAILURES[step].break_it(self._stage)
+            with self._screen.harming(self._failures[step].cause):
+                self._failures[step].break_it(self._stage)
 
     def _seen(self, report: RotationReport, *, traced: bool = True) -> AttemptSeen:
         """Turn a report into what is shown, and look for what must not be in it.
@@ -142,7 +145,7 @@ class _Performance:
         return attempt_seen(report, self._stage.xray.trace_tree(*traces) if traced else ())
 
     def _failure_seen(self, step: Step, attempt: AttemptSeen) -> FailureSeen:
-        failure = FAILURES[step]
+        failure = self._failures[step]
         return FailureSeen(
             step=step.value,
             cause=failure.cause,
@@ -164,7 +167,9 @@ class _Performance:
     ) -> Demonstration:
         checks = [*checks, self._secrecy.check()]
         return Demonstration(
-            strategy=self._stage.strategy.value,
+            engine=self._stage.engine,
+            target=self._stage.target.title,
+            strategy=self._stage.strategy.name.value,
             secret=attempt.secret,
             failure=failure,
             rotation=attempt,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from local.demo_stage import DemoStage
-from rotation.errors import AccessDeniedError, KmsDeniedError, PortClosedError, RoleLockedError, RotationError
+from local.targets.target import Target
+from rotation.errors import AccessDeniedError, KmsDeniedError, PortClosedError, RotationError
 from rotation.models import PENDING, Step
 
 
@@ -37,46 +38,40 @@ def _allow(stage: DemoStage) -> None:
     stage.aws.clear_faults()
 
 
-def _lock_role(stage: DemoStage) -> None:
-    stage.may_log_in(_pending_user(stage), allowed=False)
-
-
-def _unlock_role(stage: DemoStage) -> None:
-    stage.may_log_in(_pending_user(stage), allowed=True)
-
-
 def _pending_user(stage: DemoStage) -> str:
     _, document = stage.version(PENDING)
     return str(document["username"])
 
 
-FAILURES: Mapping[Step, Failure] = {
-    Step.CREATE: Failure(
-        cause="the role loses its right to the secret's KMS key",
-        error=KmsDeniedError,
-        repair="the role gets its right back",
-        break_it=_deny_kms,
-        mend_it=_allow,
-    ),
-    Step.SET: Failure(
-        cause="the PostgreSQL server is stopped",
-        error=PortClosedError,
-        repair="the PostgreSQL server is started again",
-        break_it=lambda stage: stage.postgres.stop(),
-        mend_it=lambda stage: stage.postgres.start(),
-    ),
-    Step.TEST: Failure(
-        cause="somebody makes the database user NOLOGIN",
-        error=RoleLockedError,
-        repair="the user gets LOGIN back",
-        break_it=_lock_role,
-        mend_it=_unlock_role,
-    ),
-    Step.FINISH: Failure(
-        cause="the role loses its right to UpdateSecretVersionStage",
-        error=AccessDeniedError,
-        repair="the role gets its right back",
-        break_it=_deny_finish,
-        mend_it=_allow,
-    ),
-}
+def failures_on(target: Target) -> Mapping[Step, Failure]:
+    """The failures, in the words of the target."""
+    return {
+        Step.CREATE: Failure(
+            cause="the role loses its right to the secret's KMS key",
+            error=KmsDeniedError,
+            repair="the role gets its right back",
+            break_it=_deny_kms,
+            mend_it=_allow,
+        ),
+        Step.SET: Failure(
+            cause=f"{target.title} is stopped",
+            error=PortClosedError,
+            repair=f"{target.title} is started again",
+            break_it=lambda stage: stage.target.stop(),
+            mend_it=lambda stage: stage.target.start(),
+        ),
+        Step.TEST: Failure(
+            cause=target.barring,
+            error=target.barred_as,
+            repair=target.unbarring,
+            break_it=lambda stage: stage.target.bar(_pending_user(stage)),
+            mend_it=lambda stage: stage.target.unbar(_pending_user(stage)),
+        ),
+        Step.FINISH: Failure(
+            cause="the role loses its right to UpdateSecretVersionStage",
+            error=AccessDeniedError,
+            repair="the role gets its right back",
+            break_it=_deny_finish,
+            mend_it=_allow,
+        ),
+    }

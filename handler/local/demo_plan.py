@@ -20,8 +20,16 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """One demonstration; `fail` is the step that is made to fail, `count` how often the secret is rotated."""
+    """One demonstration.
 
-    strategy: Strategy
+    Attributes:
+        strategy: None leaves it to the engine.
+        engine: Of which the secret is.
+        fail: The step that is made to fail.
+        count: How often the secret is rotated.
+    """
+
+    strategy: Strategy | None = None
+    engine: str = "postgres"
     fail: Step | None = None
     count: int = 1

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from secrets import token_hex
 
-import psycopg
-
-from local.demo_plan import Strategy
 from local.demo_report import AttemptSeen, Check, FailureSeen, LoginSeen
 from local.demo_stage import USER, DemoStage, Document
-from rotation.models import CURRENT, PREVIOUS
+from local.targets.target import WithOwners
+from rotation.models import CURRENT, PREVIOUS, SecretDocument
 
 _CHANGED_KEYS = {"username", "password"}
-_LOG, _TRACES, _SERVER_LOG = "log lines", "trace documents", "lines of PostgreSQL's own log"
+_LOG, _TRACES, _SERVER_LOG = "log lines", "trace documents", "lines of the target's own log"
 
 
 class Proof:
@@ -45,28 +44,27 @@ class Proof:
         _, document = self._stage.version(CURRENT)
         moved = labels.get(CURRENT) == rotation.version_id and labels.get(PREVIOUS) == self._version_id
         yield Check(claim="AWSCURRENT is the new version, AWSPREVIOUS the old one", holds=moved)
-        yield Check(claim="The new credential opens the database", holds=new.accepted)
-        if self._stage.strategy is Strategy.ALTERNATING_USERS:
+        yield Check(claim="The new credential opens the target", holds=new.accepted)
+        if self._stage.old_works_on:
             yield Check(claim="The old one does too, until the next rotation: no client is cut off", holds=old.accepted)
-            owner = self._owner_of_new_table(document) if new.accepted else None
-            yield Check(claim=f"What the new user creates belongs to {USER}, as before", holds=owner == USER)
         else:
-            refused = not old.accepted and "password authentication failed" in old.answer
-            yield Check(claim="The old one is refused", holds=refused)
+            yield Check(claim="The old one is refused", holds=not old.accepted)
+        if document["username"] != self._document["username"] and isinstance(self._stage.target, WithOwners):
+            shared = new.accepted and self._is_shared(self._stage.target, document)
+            yield Check(claim=f"What the new user creates belongs to {USER}, as before", holds=shared)
         unchanged = _rest(document) == _rest(self._document)
         yield Check(claim="All other keys of the secret are as they were", holds=unchanged)
         yield _event_check(rotation, "RotationSucceeded")
 
-    def _owner_of_new_table(self, document: Document) -> str | None:
-        with self._stage.connect(document) as connection:
-            try:
-                connection.execute("CREATE TABLE created_after_rotation ()")
-            except psycopg.Error:
-                return None
-            owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'created_after_rotation'"
-            row = connection.execute(owner).fetchone()
-            connection.execute("DROP TABLE created_after_rotation")
-        return str(row[0]) if row else None
+    def _is_shared(self, target: WithOwners, document: Document) -> bool:
+        """Whether the old user may do to the new one's objects what only their owner may."""
+        name = f"created_{token_hex(4)}"
+        try:
+            target.create_object(SecretDocument.parse(json.dumps(document), "new"), name)
+            target.change_object(SecretDocument.parse(json.dumps(self._document), "old"), name)
+        except Exception:  # noqa: BLE001 - whatever the target's driver raises, it is not shared
+            return False
+        return True
 
 
 class Secrecy:
@@ -83,7 +81,7 @@ class Secrecy:
         in_play = {*self._stage.passwords(), rotation_token}
         self._clear_texts |= in_play
         traces = [datagram.decode() for datagram in self._stage.xray.datagrams[self._searched[_TRACES] :]]
-        server_log = self._stage.postgres.log_lines[self._searched[_SERVER_LOG] :]
+        server_log = self._stage.target.log().splitlines()[self._searched[_SERVER_LOG] :]
         for place, texts in ((_LOG, log_lines), (_TRACES, traces), (_SERVER_LOG, server_log)):
             self._found = self._found or _is_in(texts, in_play)
             self._searched[place] += len(texts)

@@ -131,6 +131,8 @@ class Demonstration(_Record):
     `ok` is whether all checks hold. `seconds` is the whole run's time, the stage's included.
     """
 
+    engine: str
+    target: str
     strategy: str
     secret: str
     failure: FailureSeen | None

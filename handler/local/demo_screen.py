@@ -24,8 +24,8 @@ _NAME_CELLS = 13
 _OUTCOMES = {
     ("createSecret", "succeeded"): "a new password is stored as AWSPENDING",
     ("createSecret", "rolled_forward"): "it has a new password already, which is kept",
-    ("setSecret", "succeeded"): "PostgreSQL is told the password's SCRAM verifier",
-    ("setSecret", "already_set"): "PostgreSQL accepts it already",
+    ("setSecret", "succeeded"): "the target accepts the new password",
+    ("setSecret", "already_set"): "the target accepts it already",
     ("testSecret", "succeeded"): "logged in with AWSPENDING, as clients will",
     ("finishSecret", "succeeded"): "AWSCURRENT is moved",
 }
@@ -47,12 +47,13 @@ class Screen:
         self._spinner: Status | None = None
         self._is_counting = False
 
-    def title(self, strategy: str) -> None:
+    def title(self, engine: str, strategy: str | None) -> None:
         """Say what is about to be seen."""
-        self._print(Text.assemble("\n", ("rotation demo", "bold cyan"), (f"  {strategy}", "bold")))
+        chosen = " ".join(filter(None, (engine, strategy)))
+        self._print(Text.assemble("\n", ("rotation demo", "bold cyan"), (f"  {chosen}", "bold")))
         self._print(
-            Text("The deployed handler rotates a login of a real PostgreSQL server. What it needs", "dim"),
-            Text("of AWS runs on this machine, and nothing leaves it.", "dim"),
+            Text("The deployed handler rotates a login of a real server. What it needs of AWS", "dim"),
+            Text("runs on this machine, and nothing leaves it.", "dim"),
         )
 
     def heading(self, text: str) -> None:
@@ -180,7 +181,7 @@ def _told(step: StepSeen) -> Text:
 
 def _version_told(label: str, version: str, failure: FailureSeen) -> Text:
     if label == failure.login.label:
-        return Text(f"{short(version)}, untouched; the database's answer to it now: {failure.login.answer}")
+        return Text(f"{short(version)}, untouched; the target's answer to it now: {failure.login.answer}")
     return Text(f"{short(version)}, kept for the retry" if label == "AWSPENDING" else short(version))
 
 

@@ -1,4 +1,4 @@
-"""The stage of the demonstration: a database, an AWS account, the deployed function, and one secret attached to it."""
+"""The stage of the demonstration: a target, an AWS account, the deployed function, and one secret attached to it."""
 
 import hashlib
 import json
@@ -6,22 +6,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import TYPE_CHECKING, Any, Protocol
 
-import psycopg
 from moto.secretsmanager.exceptions import ResourceNotFoundException
-from psycopg import sql
 
 from local.aws import AwsStage
-from local.demo_plan import Strategy
 from local.demo_report import LoginSeen
 from local.lambda_runtime import LambdaFunction
-from local.postgres import PostgresServer
+from local.targets import target_for
+from local.targets.target import Target
 from local.xray import XRayDaemon
+from rotation.engines import ENGINES
 from rotation.models import STRATEGY_TAG
+from rotation.protocols import EngineTraits
+from rotation.settings import StrategyName
+from rotation.strategies import STRATEGIES
+from rotation.strategies.change import Strategy
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -45,21 +49,32 @@ Doing = Callable[[str, str], AbstractContextManager[Line]]
 Document = dict[str, Any]
 
 
+class StrategyImpossibleError(Exception):
+    """The engine cannot follow the strategy; the message says which it can."""
+
+
 @dataclass
 class DemoStage:
     """What is on the stage."""
 
+    engine: str
     strategy: Strategy
-    postgres: PostgresServer
+    target: Target
     aws: AwsStage
     xray: XRayDaemon
     function: LambdaFunction
     table: str
+    traits: EngineTraits
     _fingerprint_key: bytes = field(default_factory=lambda: token_bytes(16))
 
     @cached_property
     def _secrets_manager(self) -> "SecretsManagerClient":
         return self.aws.client("secretsmanager")
+
+    @property
+    def old_works_on(self) -> bool:
+        """Whether clients that have not read the secret again are let in until the next rotation."""
+        return not self.strategy.interrupts_clients or self.traits.keeps_old_password
 
     def labels(self) -> dict[str, str]:
         """Return the version id that has each staging label."""
@@ -78,53 +93,37 @@ class DemoStage:
 
     def passwords(self) -> set[str]:
         """Return the passwords that are in play; they may be in Secrets Manager and nowhere else."""
-        found = {self.postgres.superuser_password}
+        found = {self.target.superuser[1]}
         for label in self.labels():
             with suppress(ResourceNotFoundException):  # createSecret has not given it a value yet
                 found.add(self.version(label)[1]["password"])
         return found
 
-    def connect(self, document: Document) -> psycopg.Connection[tuple[Any, ...]]:
-        """Log in as a client does that has read the secret."""
-        return psycopg.connect(
-            host=document["host"],
-            port=document["port"],
-            user=document["username"],
-            password=document["password"],
-            dbname=document["dbname"],
-            sslmode="disable",
-            connect_timeout=3,
-            autocommit=True,
-        )
-
     def log_in(self, label: str, version_id: str, document: Document) -> LoginSeen:
         """Try a login with one version of the secret."""
-        try:
-            with self.connect(document) as connection:
-                connection.execute("SELECT 1")
-            answer = ""
-        except psycopg.OperationalError as error:
-            answer = _answer(error)
+        refusal = self.target.refusal(document["username"], document["password"])
         fingerprint = hashlib.blake2s(document["password"].encode(), key=self._fingerprint_key, digest_size=4)
         return LoginSeen(
             label=label,
             version_id=version_id,
             user=document["username"],
             fingerprint=fingerprint.hexdigest(),
-            accepted=not answer,
-            answer=answer or "accepted",
+            accepted=refusal is None,
+            answer=refusal or "accepted",
         )
-
-    def may_log_in(self, user: str, *, allowed: bool) -> None:
-        """Lock a role, or unlock it."""
-        attribute = sql.SQL("LOGIN" if allowed else "NOLOGIN")
-        with self.postgres.admin_connection() as connection:
-            connection.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(user), attribute))
 
 
 @contextmanager
-def demo_stage(strategy: Strategy, doing: Doing) -> Iterator[DemoStage]:
-    """Set the stage, piece by piece, and clear it at the end."""
+def demo_stage(engine: str, strategy: StrategyName | None, doing: Doing) -> Iterator[DemoStage]:
+    """Set the stage, piece by piece, and clear it at the end.
+
+    Raises:
+        StrategyImpossibleError: the engine cannot follow the strategy.
+        ServerError: the target's server is missing, or does not start.
+    """
+    registered = ENGINES[engine]
+    traits: EngineTraits = getattr(import_module(registered.module), registered.name).traits
+    chosen = _chosen(engine, strategy, traits)
     with ExitStack() as resources:
         with doing("AWS", "Secrets Manager, DynamoDB and X-Ray") as line:
             aws, xray = resources.enter_context(AwsStage()), resources.enter_context(XRayDaemon())
@@ -135,15 +134,25 @@ def demo_stage(strategy: Strategy, doing: Doing) -> Iterator[DemoStage]:
                 BillingMode="PAY_PER_REQUEST",
             )
             line.text = f"Secrets Manager, DynamoDB and X-Ray on {aws.endpoint_url.removeprefix('http://')}"
-        with doing("PostgreSQL", "a new server that asks everybody for SCRAM") as line:
-            # With every statement in the server's log, that no password is in there means something.
-            postgres = resources.enter_context(PostgresServer(settings={"log_statement": "all"}))
-            line.text = f"{_version(postgres)} on {postgres.host}:{postgres.port}, SCRAM for everybody"
-        with doing("Secret", "a database user and its secret") as line:
-            _create_secrets(aws, postgres, strategy)
+        kind = target_for(engine)
+        with doing("Target", f"a new {kind.title} that checks every password") as line:
+            # It writes all that it can be made to write, so that it means something that no password is in there.
+            target = resources.enter_context(kind())
+            line.text = f"{target.title} on {target.keys['host']}:{target.keys['port']}, which checks every password"
+        with doing("Secret", "a user and its secret") as line:
+            _create_secrets(aws, target, engine, chosen)
             line.text = f"{SECRET_NAME}, the login of the user {USER}"
         function = resources.enter_context(_function({**aws.environment, **xray.environment}))
-        yield DemoStage(strategy, postgres, aws, xray, function, _TABLE)
+        yield DemoStage(engine, chosen, target, aws, xray, function, _TABLE, traits)
+
+
+def _chosen(engine: str, name: StrategyName | None, traits: EngineTraits) -> Strategy:
+    possible = {each.name: each for each in STRATEGIES.values() if each.is_possible(traits)}
+    if name is None:
+        return next(iter(possible.values()))
+    if name not in possible:
+        raise StrategyImpossibleError(f"{name} is not possible with {engine}: choose of {', '.join(possible)}")
+    return possible[name]
 
 
 def _function(environment: Mapping[str, str]) -> LambdaFunction:
@@ -161,36 +170,20 @@ def _function(environment: Mapping[str, str]) -> LambdaFunction:
     )
 
 
-def _create_secrets(aws: AwsStage, postgres: PostgresServer, strategy: Strategy) -> None:
+def _create_secrets(aws: AwsStage, target: Target, engine: str, strategy: Strategy) -> None:
     """Make the user and its secret, and the superuser's where the strategy needs one."""
     password = token_urlsafe(24)
-    with postgres.admin_connection() as connection:
-        verifier = connection.pgconn.encrypt_password(password.encode(), USER.encode(), b"scram-sha-256").decode()
-        user = sql.Identifier(USER)
-        connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(user, sql.Literal(verifier)))
-        connection.execute(sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(user, user))
-    server = {"engine": "postgres", "host": postgres.host, "port": postgres.port, "dbname": "postgres", "ssl": False}
+    target.create_user(USER, password)
+    server = {"engine": engine, **target.keys}
     # A key that the function does not know: it has to survive.
     document: Document = {**server, "username": USER, "password": password, "team": "checkout"}
     client = aws.client("secretsmanager")
-    if strategy is not Strategy.SINGLE_USER:
-        superuser = {**server, "username": postgres.superuser, "password": postgres.superuser_password}
+    if strategy.needs_superuser:
+        name, its_password = target.superuser
+        superuser = {**server, "username": name, "password": its_password}
         document["masterarn"] = client.create_secret(Name="demo/superuser", SecretString=json.dumps(superuser))["ARN"]
     client.create_secret(
         Name=SECRET_NAME,
         SecretString=json.dumps(document),
-        Tags=[{"Key": STRATEGY_TAG, "Value": strategy.value}],
+        Tags=[{"Key": STRATEGY_TAG, "Value": strategy.name.value}],
     )
-
-
-def _version(postgres: PostgresServer) -> str:
-    with postgres.admin_connection() as connection:
-        row = connection.execute("SHOW server_version").fetchone()
-    return str(row[0]) if row else "PostgreSQL"
-
-
-def _answer(error: psycopg.OperationalError) -> str:
-    """The server's words if it gave any, else the network's; neither ever quotes a password."""
-    text = str(error).splitlines()[0]
-    words = text.rpartition("FATAL:")[2] if "FATAL:" in text else text.rpartition("failed:")[2]
-    return words.strip().partition(" for user ")[0]

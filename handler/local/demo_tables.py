@@ -25,7 +25,7 @@ def sign(*, good: bool) -> Text:
 
 def login_table(logins: Iterable[LoginSeen]) -> Table:
     """Who came in with which version."""
-    table = _table("credential", "version", "user", "fingerprint", "PostgreSQL's answer")
+    table = _table("credential", "version", "user", "fingerprint", "answer")
     for login in logins:
         answer = Text(login.answer, "green" if login.accepted else "yellow")
         table.add_row(login.label, short(login.version_id), login.user, login.fingerprint, answer)

@@ -4,6 +4,7 @@ Everything it writes is in one temporary folder. Its log is kept in memory: `log
 """
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from local.termination import orderly_termination
 
 _STOP_SECONDS = 10.0
 _START_SECONDS = 30.0
+_FIRST_PORT, _PORTS = 10_000, 20_000
 
 
 class ServerError(Exception):
@@ -193,8 +195,9 @@ def program(name: str, *folders: str, install: str) -> Path:
 
 
 def free_port(host: str) -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as trial:
-        trial.bind((host, 0))
-        port: int = trial.getsockname()[1]
-        return port
+    """A port that nobody listens on, and that the kernel gives to no connection meanwhile: below the range of those."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind((host, port))
+            return port

@@ -180,7 +180,7 @@ class TlsFailedError(TargetError):
 
 class AuthenticationUnsafeError(TargetError):
     reason = "authentication_unsafe"
-    remedy = "Make the server check the password by a challenge (SCRAM, for example): it accepts any, or asks for it in the clear."
+    remedy = "Make the server check passwords by a challenge (SCRAM, for example): it accepts any, or asks for them."
 
 
 class LoginRefusedError(TargetError):

@@ -27,7 +27,9 @@ from local.demo_plan import Plan, Strategy
 from local.demo_proof import Secrecy
 from local.demo_screen import Screen
 from local.demo_stage import SECRET_NAME, DemoStage, demo_stage
+from local.targets import TARGETS
 from rotation.models import Step
+from rotation.settings import StrategyName
 
 ROTATION = Path(sys.executable).with_name("rotation")
 HANDLER = Path(__file__).resolve().parents[2] / "handler"
@@ -127,6 +129,18 @@ def test_a_rotation_is_shown_and_proven(strategy: Strategy, playground: Path) ->
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("engine", sorted(set(TARGETS) - {"postgres"}))
+def test_every_engine_can_be_shown(engine: str, playground: Path) -> None:
+    done = run(playground, "demo", "--engine", engine, "--json")
+    if " is missing: " in done.stderr and os.environ.get("CI") != "true":
+        pytest.skip(done.stderr)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    seen = json.loads(done.stdout)
+    assert seen["engine"] == engine
+    assert seen["ok"] is True
+    assert [part["step"] for part in seen["rotation"]["steps"]] == list(Step)
+
+
 @pytest.mark.parametrize("step", list(Step))
 def test_a_failure_is_caused_explained_and_overcome(step: Step, playground: Path) -> None:
     done = run(playground, "demo", "--fail", step.value, "--json")
@@ -167,6 +181,7 @@ def test_many_rotations_are_timed_and_each_is_proven(playground: Path) -> None:
     ("arguments", "told"),
     [
         (["--strategy", "both"], "alternating-users"),
+        (["--engine", "papyrus"], "postgres"),
         (["--fail", "dropSecret"], "finishSecret"),
         (["--count", "0"], "--count"),
         (["--count", "many"], "--count"),
@@ -192,7 +207,7 @@ def test_help_names_the_exit_codes(playground: Path) -> None:
     ("number", "exit_code", "moment"),
     [
         (signal.SIGINT, 130, "Stage"),
-        (signal.SIGINT, 130, "✔ PostgreSQL"),
+        (signal.SIGINT, 130, "✔ Target"),
         (signal.SIGTERM, 143, "✔ createSecret"),
         (signal.SIGHUP, 129, "✔ setSecret"),
         (signal.SIGINT, 130, "rotations, one after the other"),
@@ -300,7 +315,7 @@ def test_the_picture_needs_no_network(playground: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(Strategy.SINGLE_USER),
+        Plan(),
         Plan(Strategy.SINGLE_USER_BY_SUPERUSER, fail=Step.SET),
         Plan(Strategy.ALTERNATING_USERS, fail=Step.TEST),
         Plan(Strategy.ALTERNATING_USERS, count=3),
@@ -310,7 +325,7 @@ def test_the_picture_needs_no_network(playground: Path, tmp_path: Path) -> None:
 def test_what_is_shown_is_what_the_servers_say(plan: Plan) -> None:
     shown = StringIO()
     screen = Screen(Console(file=shown, width=80))
-    with demo_stage(plan.strategy, screen.doing) as stage:
+    with demo_stage(plan.engine, StrategyName(plan.strategy) if plan.strategy else None, screen.doing) as stage:
         first = value_of(stage, "AWSCURRENT")
         seen = perform(plan, stage, screen, lambda: None)
         current, previous = value_of(stage, "AWSCURRENT"), value_of(stage, "AWSPREVIOUS")
@@ -323,13 +338,13 @@ def test_what_is_shown_is_what_the_servers_say(plan: Plan) -> None:
         moves = [call for call in stage.aws.calls if call.operation == "UpdateSecretVersionStage" and not call.error]
         assert len(moves) == plan.count
         assert seen.ok is True
-        for password in {stage.postgres.superuser_password, *(value["password"] for value in (first, current, previous))}:
+        for password in {stage.target.superuser[1], *(value["password"] for value in (first, current, previous))}:
             assert password not in shown.getvalue()
             assert password not in seen.model_dump_json()
 
 
 def test_a_password_is_found_wherever_it_is_written() -> None:
-    with demo_stage(Strategy.SINGLE_USER, Screen(Console(quiet=True)).doing) as stage:
+    with demo_stage("postgres", StrategyName.SINGLE_USER, Screen(Console(quiet=True)).doing) as stage:
         password = value_of(stage, "AWSCURRENT")["password"]
         write_trace(stage, "nothing of interest")
         write_item(stage, "nothing of interest")
@@ -343,12 +358,14 @@ def test_a_password_is_found_wherever_it_is_written() -> None:
         write_item(stage, "nothing of interest")
         write_trace(stage, password)
         assert not holds_with(stage, "nothing of interest")
-    with demo_stage(Strategy.SINGLE_USER, Screen(Console(quiet=True)).doing) as stage:
+    with demo_stage("postgres", StrategyName.SINGLE_USER, Screen(Console(quiet=True)).doing) as stage:
         write_trace(stage, "nothing of interest")
         write_item(stage, "nothing of interest")
-        with stage.postgres.admin_connection() as connection:
-            connection.execute(f"SELECT '{value_of(stage, 'AWSCURRENT')['password']}'")
-        stage.postgres.stop()  # after which its log is complete
+        value = value_of(stage, "AWSCURRENT")
+        stage.target.create_user("another", "harmless")
+        assert holds_with(stage, "nothing of interest")
+        with psycopg.connect(**login_of(stage, value)) as connection:
+            connection.execute(f"SELECT '{value['password']}'")
         assert not holds_with(stage, "nothing of interest")
 
 
@@ -374,15 +391,15 @@ def value_of(stage: DemoStage, label: str) -> dict[str, Any]:
     return value
 
 
+def login_of(stage: DemoStage, value: dict[str, Any]) -> dict[str, Any]:
+    keys = stage.target.keys
+    who = {"user": value["username"], "password": value["password"]}
+    return {"host": keys["host"], "port": keys["port"], "dbname": keys["dbname"], **who}
+
+
 def is_let_in(stage: DemoStage, value: dict[str, Any]) -> bool:
     try:
-        psycopg.connect(
-            host=stage.postgres.host,
-            port=stage.postgres.port,
-            user=value["username"],
-            password=value["password"],
-            dbname="postgres",
-        ).close()
+        psycopg.connect(**login_of(stage, value)).close()
     except psycopg.OperationalError:
         return False
     return True

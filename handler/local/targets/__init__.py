@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from local.targets.target import Target
+if TYPE_CHECKING:
+    from local.targets.target import Target
 
 TARGETS: Mapping[str, str] = {
     "postgres": "local.targets.postgres:PostgresTarget",
@@ -12,7 +14,7 @@ TARGETS: Mapping[str, str] = {
 """Target by the engine's name, as module and class: only what is started is imported."""
 
 
-def target_for(engine: str) -> type[Target]:
+def target_for(engine: str) -> "type[Target]":
     """The server that stands for an engine here."""
     module, _, name = TARGETS[engine].partition(":")
     target: type[Target] = getattr(import_module(module), name)

@@ -24,7 +24,8 @@ class PostgresTarget:
 
     title = "PostgreSQL"
     is_transactional: ClassVar[bool] = True
-    barring: ClassVar[str] = "makes the database user NOLOGIN"
+    barring: ClassVar[str] = "somebody makes the database user NOLOGIN"
+    unbarring: ClassVar[str] = "the user gets LOGIN back"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
@@ -44,7 +45,8 @@ class PostgresTarget:
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.server.__exit__(kind, error, traceback)
 
     @property
     def keys(self) -> Mapping[str, Any]:
@@ -152,6 +154,8 @@ class PostgresTarget:
         self.server.thaw()
 
     def log(self) -> str:
+        if not self.server.is_running:
+            return "\n".join(self.server.log_lines)
         mark = f"mark-{token_hex(8)}"
         self._administer(f"DO $$ BEGIN RAISE LOG '{mark}'; END $$")
         return self.server.log_up_to(mark)

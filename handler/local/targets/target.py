@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from local.server_process import TlsFiles
 from rotation.errors import RotationError
@@ -16,13 +16,15 @@ class Target(Protocol):
     Attributes:
         title: Product and version, known once it runs.
         is_transactional: Whether a session that fails leaves nothing behind.
-        barring: How `bar` would be told of somebody, as in "somebody makes the user NOLOGIN".
+        barring: What `bar` does, as a sentence that begins with "somebody".
+        unbarring: What `unbar` does, as a sentence.
         barred_as: What the engine makes of a login by a barred user.
     """
 
     title: str
     is_transactional: ClassVar[bool]
     barring: ClassVar[str]
+    unbarring: ClassVar[str]
     barred_as: ClassVar[type[RotationError]]
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
@@ -93,6 +95,7 @@ class WithRights(Target, Protocol):
         """Do what only a user with these rights may; fails if it may not."""
 
 
+@runtime_checkable
 class WithOwners(Target, Protocol):
     """A target where what a user makes belongs to it."""
 
