@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local.aws import AwsStage
 from local.postgres import PostgresServer
 from local.xray import XRayDaemon
 from tests.functional.world import World
 from tests.verdict import Verdict, by_section, table, write
+
+# Repeatable and quick wherever tests run by themselves; on demand random, and many more.
+settings.register_profile("usual", max_examples=50, derandomize=True, deadline=None, database=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None, database=None)
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +44,19 @@ def verdict(request: pytest.FixtureRequest) -> Verdict:
     return Verdict(request.node.user_properties)
 
 
+@pytest.fixture(scope="session")
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is to be tried, however long it takes."""
+    return bool(request.config.getoption("--thorough"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="try everything there is to try, however long it takes")
     parser.addoption("--verdict", type=Path, metavar="FILE", help="write the report on reliability as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("thorough" if config.getoption("--thorough") else "usual")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
