@@ -139,23 +139,16 @@ def test_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
     pending = _existing(rotation.store.version(PENDING), PENDING)
     if not rotation.set_here:
         _recognise_test_run(rotation, pending)
-    engine, strategy = _means(rotation, secret, pending.document)
-    login = login_of(pending.document, engine.traits)
-    pauses: Iterator[None] | None = None
-    while True:
-        try:
-            with engine.log_in(login) as session:
-                session.check()
-            return StepResult(Outcome.SUCCEEDED)
-        except LoginRefusedError:
-            if pauses is None:
-                pauses = rotation.pauses(_seconds_to_settle(rotation, engine, strategy, pending.document))
-            if next(pauses, _OVER) is _OVER:
-                raise
+    _prove(rotation, secret, pending.document)
+    return StepResult(Outcome.SUCCEEDED)
 
 
 def finish_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
-    """Move AWSCURRENT to the pending version."""
+    """Move AWSCURRENT to the pending version, if the target accepts it at this moment.
+
+    Since testSecret the target may have been restored, and nobody but Secrets Manager's habit says that there was one.
+    """
+    _prove(rotation, secret, _existing(rotation.store.version(PENDING), PENDING).document)
     progress = rotation.progress()
     if progress is not None:
         rotation.record.note(engine=progress.engine, strategy=progress.strategy)
@@ -192,6 +185,24 @@ def _guard(secret: SecretDescription, token: str) -> None:
         raise SecretNotRotatableError("the secret has no version with this ClientRequestToken")
     if PENDING not in secret.stages[token]:
         raise SecretNotRotatableError("the version with this ClientRequestToken is not labelled AWSPENDING")
+
+
+def _prove(rotation: Rotation, secret: SecretDescription, pending: SecretDocument) -> None:
+    """Log in with the pending credential; a target that may still have to learn of it is waited for."""
+    engine, strategy = _means(rotation, secret, pending)
+    login = login_of(pending, engine.traits)
+    pauses: Iterator[None] | None = None
+    while True:
+        try:
+            with engine.log_in(login) as session:
+                session.check()
+        except LoginRefusedError:
+            if pauses is None:
+                pauses = rotation.pauses(_seconds_to_settle(rotation, engine, strategy, pending))
+            if next(pauses, _OVER) is _OVER:
+                raise
+        else:
+            return
 
 
 def _means(rotation: Rotation, secret: SecretDescription, document: SecretDocument) -> tuple[Engine, Strategy]:

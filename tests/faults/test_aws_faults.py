@@ -35,6 +35,7 @@ CALLS = {
     "finishSecret": (
         "dynamodb.PutItem",
         "secretsmanager.DescribeSecret",
+        "secretsmanager.GetSecretValue",
         "secretsmanager.UpdateSecretVersionStage",
         "dynamodb.UpdateItem",
     ),

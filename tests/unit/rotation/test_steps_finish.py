@@ -2,23 +2,48 @@
 
 import pytest
 
-from rotation.errors import AwsRejectedError
+from rotation.errors import AwsRejectedError, LoginRefusedError, SecretMalformedError
 from rotation.models import CURRENT, PENDING, PREVIOUS, Outcome, Progress, Step
 from tests.unit.rotation.conftest import CURRENT_KEYS, Scene
 from tests.unit.rotation.fakes import CREATED_AT_MS, OLD_VERSION, TOKEN
 
+
+@pytest.fixture
+def tested(scene: Scene) -> Scene:
+    """The steps before have succeeded."""
+    scene.hold_pending()
+    scene.server.passwords["app"] = "new"
+    return scene
+
+
 SET = Progress(CREATED_AT_MS, CREATED_AT_MS + 400_000, "postgres", "single-user")
 
 
-def test_the_label_moves_and_awspending_stays(scene: Scene) -> None:
-    assert scene.run(Step.FINISH).outcome is Outcome.SUCCEEDED
-    assert scene.store.stages == {TOKEN: (CURRENT, PENDING), OLD_VERSION: (PREVIOUS,)}
-    assert scene.facts["rotated"] is True
+def test_the_label_moves_and_awspending_stays(tested: Scene) -> None:
+    assert tested.run(Step.FINISH).outcome is Outcome.SUCCEEDED
+    assert tested.store.stages == {TOKEN: (CURRENT, PENDING), OLD_VERSION: (PREVIOUS,)}
+    assert tested.facts["rotated"] is True
 
 
-def test_the_target_is_left_alone(scene: Scene) -> None:
-    scene.run(Step.FINISH)
-    assert scene.server.logins == []
+def test_the_target_is_asked_once_more_and_not_changed(tested: Scene) -> None:
+    tested.run(Step.FINISH)
+    assert [accepted for _host, _user, accepted in tested.server.logins] == [True]
+    assert (tested.server.checks, tested.server.changes) == (1, [])
+
+
+def test_a_target_that_does_not_accept_the_pending_value_is_not_made_current(scene: Scene) -> None:
+    # setSecret was left out, or the target was restored since testSecret.
+    scene.hold_pending()
+    with pytest.raises(LoginRefusedError):
+        scene.run(Step.FINISH)
+    assert scene.store.stages == {TOKEN: (PENDING,), OLD_VERSION: (CURRENT,)}
+    assert "rotated" not in scene.facts
+
+
+def test_a_version_without_value_is_not_made_current(scene: Scene) -> None:
+    with pytest.raises(SecretMalformedError, match="AWSPENDING version has no value"):
+        scene.run(Step.FINISH)
+    assert scene.store.holder(CURRENT) == OLD_VERSION
 
 
 def _moved_in_between(scene: Scene, stages: dict[str, tuple[str, ...]]) -> None:
@@ -29,48 +54,48 @@ def _moved_in_between(scene: Scene, stages: dict[str, tuple[str, ...]]) -> None:
     scene.store.before = move
 
 
-def test_a_label_that_moved_to_the_same_version_meanwhile_is_a_rotation_that_succeeded(scene: Scene) -> None:
+def test_a_label_that_moved_to_the_same_version_meanwhile_is_a_rotation_that_succeeded(tested: Scene) -> None:
     # The usual cause is the function's own first attempt, whose answer was lost.
-    _moved_in_between(scene, {TOKEN: (CURRENT, PENDING), OLD_VERSION: (PREVIOUS,)})
-    assert scene.run(Step.FINISH, progress=SET).outcome is Outcome.SUCCEEDED
-    assert scene.facts["rotated"] is True
-    assert "credential_gap_ms" in scene.facts
+    _moved_in_between(tested, {TOKEN: (CURRENT, PENDING), OLD_VERSION: (PREVIOUS,)})
+    assert tested.run(Step.FINISH, progress=SET).outcome is Outcome.SUCCEEDED
+    assert tested.facts["rotated"] is True
+    assert "credential_gap_ms" in tested.facts
 
 
-def test_a_label_that_moved_elsewhere_meanwhile_is_a_failure(scene: Scene) -> None:
-    _moved_in_between(scene, {"3" * 32: (CURRENT,), OLD_VERSION: (PREVIOUS,)})
+def test_a_label_that_moved_elsewhere_meanwhile_is_a_failure(tested: Scene) -> None:
+    _moved_in_between(tested, {"3" * 32: (CURRENT,), OLD_VERSION: (PREVIOUS,)})
     with pytest.raises(AwsRejectedError):
-        scene.run(Step.FINISH)
-    assert "rotated" not in scene.facts
+        tested.run(Step.FINISH)
+    assert "rotated" not in tested.facts
 
 
-def test_a_secret_that_has_no_current_version_gets_one(scene: Scene) -> None:
-    scene.store.relabel({OLD_VERSION: ()})
-    assert scene.run(Step.FINISH).outcome is Outcome.SUCCEEDED
-    assert scene.store.holder(CURRENT) == TOKEN
+def test_a_secret_that_has_no_current_version_gets_one(tested: Scene) -> None:
+    tested.store.relabel({OLD_VERSION: ()})
+    assert tested.run(Step.FINISH).outcome is Outcome.SUCCEEDED
+    assert tested.store.holder(CURRENT) == TOKEN
 
 
-def test_duration_and_gap_are_measured_from_what_set_secret_left_behind(scene: Scene) -> None:
-    scene.run(Step.FINISH, progress=SET)
-    assert scene.facts["rotation_duration_ms"] == scene.now_ms - CREATED_AT_MS
-    assert scene.facts["credential_gap_ms"] == scene.now_ms - (CREATED_AT_MS + 400_000)
-    assert (scene.facts["engine"], scene.facts["strategy"]) == ("postgres", "single-user")
+def test_duration_and_gap_are_measured_from_what_set_secret_left_behind(tested: Scene) -> None:
+    tested.run(Step.FINISH, progress=SET)
+    assert tested.facts["rotation_duration_ms"] == tested.now_ms - CREATED_AT_MS
+    assert tested.facts["credential_gap_ms"] == tested.now_ms - (CREATED_AT_MS + 400_000)
+    assert (tested.facts["engine"], tested.facts["strategy"]) == ("postgres", "single-user")
 
 
-def test_clocks_that_disagree_give_no_negative_figures(scene: Scene) -> None:
-    scene.run(Step.FINISH, progress=Progress(scene.now_ms + 5, scene.now_ms + 5, "postgres", "single-user"))
-    assert (scene.facts["rotation_duration_ms"], scene.facts["credential_gap_ms"]) == (0, 0)
+def test_clocks_that_disagree_give_no_negative_figures(tested: Scene) -> None:
+    tested.run(Step.FINISH, progress=Progress(tested.now_ms + 5, tested.now_ms + 5, "postgres", "single-user"))
+    assert (tested.facts["rotation_duration_ms"], tested.facts["credential_gap_ms"]) == (0, 0)
 
 
-def test_users_that_alternate_have_no_gap(scene: Scene) -> None:
-    scene.run(Step.FINISH, progress=Progress(CREATED_AT_MS, None, "postgres", "alternating-users"))
-    assert scene.facts["credential_gap_ms"] == 0
+def test_users_that_alternate_have_no_gap(tested: Scene) -> None:
+    tested.run(Step.FINISH, progress=Progress(CREATED_AT_MS, None, "postgres", "alternating-users"))
+    assert tested.facts["credential_gap_ms"] == 0
 
 
-def test_without_any_memory_no_figure_is_invented(scene: Scene) -> None:
-    scene.run(Step.FINISH, progress=None)
-    assert scene.facts["rotated"] is True
-    assert not {"rotation_duration_ms", "credential_gap_ms"} & set(scene.facts)
+def test_without_any_memory_no_figure_is_invented(tested: Scene) -> None:
+    tested.run(Step.FINISH, progress=None)
+    assert tested.facts["rotated"] is True
+    assert not {"rotation_duration_ms", "credential_gap_ms"} & set(tested.facts)
 
 
 def _gap_begins_at(scene: Scene, remembered: Progress | None) -> int | None:
