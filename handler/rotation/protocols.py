@@ -1,6 +1,6 @@
 """The ports of the core: what a target engine and the secret store must do, whoever does it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -114,6 +114,9 @@ class SecretStore(Protocol):
 
     def version(self, stage: str) -> SecretVersion | None:
         """The version with the staging label; None if there is none or it has no value."""
+
+    def unlabelled(self) -> Iterator[SecretVersion]:
+        """A few versions that have lost all labels and are still kept, newest first; none if they may not be listed."""
 
     def put_pending(self, document: SecretDocument) -> bool:
         """Give the pending version its value; False if it has a different one already, which is then kept."""

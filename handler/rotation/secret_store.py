@@ -1,10 +1,12 @@
 """The only client of Secrets Manager."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from rotation.aws import AwsCalls
-from rotation.errors import SecretMalformedError, SecretNotFoundError, VersionExistsError
+from rotation.errors import AccessDeniedError, SecretMalformedError, SecretNotFoundError, VersionExistsError
 from rotation.models import (
     CURRENT,
     PENDING,
@@ -13,6 +15,9 @@ from rotation.models import (
     SecretDocument,
     SecretVersion,
 )
+
+_MOST_UNLABELLED = 5
+"""A target may count refused logins against the user."""
 
 
 class SecretsManagerStore:
@@ -43,6 +48,26 @@ class SecretsManagerStore:
         if stage == PENDING:
             selector["VersionId"] = self._event.client_request_token
         return self._value(self._event.secret_id, stage, selector)
+
+    def unlabelled(self) -> Iterator[SecretVersion]:
+        """A few versions that have lost all labels and are still kept, newest first; none if they may not be listed.
+
+        Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html
+        """
+        name = self._event.secret_id
+        try:
+            answer = self._calls(
+                "list_secret_version_ids", expected=AccessDeniedError, SecretId=name, IncludeDeprecated=True, MaxResults=100
+            )
+        except AccessDeniedError:
+            return
+        bare = [each for each in answer["Versions"] if not each.get("VersionStages")]
+        for each in sorted(bare, key=lambda each: each["CreatedDate"], reverse=True)[:_MOST_UNLABELLED]:
+            version = None
+            with suppress(SecretMalformedError):
+                version = self._value(name, "unlabelled", {"VersionId": each["VersionId"]})
+            if version is not None:
+                yield version
 
     def current_of_other(self, secret_id: str) -> SecretVersion | None:
         """The AWSCURRENT version of any secret, such as the superuser's."""

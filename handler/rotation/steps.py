@@ -123,6 +123,7 @@ def set_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
         current=current.document,
         pending=pending.document,
         previous=lambda: _document(rotation.store.version(PREVIOUS)),
+        unlabelled=lambda: (version.document for version in rotation.store.unlabelled()),
         superusers=rotation.superusers,
         pending_first=rotation.remembered is not None,
     )

@@ -47,8 +47,8 @@ class AlternatingUsers:
             raise TargetMismatchError("username of AWSPENDING is not the alternate of the one in AWSCURRENT")
 
     def set_pending(self, change: Change) -> str:
-        """Prove that the current login works, then let the superuser prepare the other user."""
-        with change.accepted(with_previous=False) as (stage, _):
+        """Prove that a login of one of the two works, then let the superuser prepare the other user."""
+        with change.accepted() as (stage, _):
             pass
         if stage != PENDING:
             owner, clone = _pair(change.current, change.engine.traits)

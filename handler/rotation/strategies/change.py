@@ -1,6 +1,6 @@
 """What all strategies share: the contract, and finding out which credential the target accepts today."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +11,9 @@ from rotation.errors import LoginRefusedError, SecretMalformedError, TargetMisma
 from rotation.models import CURRENT, PENDING, PREVIOUS, Login, SecretDocument
 from rotation.protocols import Engine, EngineTraits, Session, Superusers
 from rotation.settings import StrategyName
+
+UNLABELLED = "unlabelled"
+"""Stands for a staging label where a version has none."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Change:
 
     Attributes:
         previous: Fetches the AWSPREVIOUS document on demand; it is needed only when the others are refused.
+        unlabelled: Fetches documents that have lost their labels, when all others are refused: the label may have been
+            taken by hand from the very version whose password the target has.
         pending_first: An earlier run is remembered to have made the change: try its result before the old login, so that
             a repetition does not produce refused logins, which a server may count against the user.
     """
@@ -45,18 +50,27 @@ class Change:
     previous: Callable[[], SecretDocument | None]
     superusers: Superusers
     pending_first: bool
+    unlabelled: Callable[[], Iterable[SecretDocument]] = tuple
 
-    def candidates(self, *, with_previous: bool) -> Iterator[tuple[str, SecretDocument]]:
+    def candidates(self) -> Iterator[tuple[str, SecretDocument]]:
         """Staging labels and documents whose logins are worth trying, likeliest first."""
         known = [(CURRENT, self.current), (PENDING, self.pending)]
         # Where both may be valid, only a refused pending one tells that there is something to do.
         yield from reversed(known) if self.pending_first or self.engine.traits.keeps_old_password else known
-        previous = self.previous() if with_previous else None
-        if previous is not None and _same_target(previous, self.current, self.engine.traits):
+        if (previous := self.previous()) is not None and self._is_ours(previous):
             yield PREVIOUS, previous
+        yield from ((UNLABELLED, document) for document in self.unlabelled() if self._is_ours(document))
+
+    def _is_ours(self, document: SecretDocument) -> bool:
+        """Whether it is for this target, and for the user of AWSCURRENT or the one whose turn it is."""
+        try:
+            check_same_target(self.current, document, self.engine.traits)
+        except TargetMismatchError:
+            return False
+        return document.fields.username in {self.current.fields.username, self.pending.fields.username}
 
     @contextmanager
-    def accepted(self, *, with_previous: bool) -> Iterator[tuple[str, Session]]:
+    def accepted(self) -> Iterator[tuple[str, Session]]:
         """Log in with the first credential that the target accepts; gives its staging label and the session.
 
         Raises:
@@ -65,7 +79,7 @@ class Change:
         """
         refused = []
         with ExitStack() as stack:
-            for stage, document in self.candidates(with_previous=with_previous):
+            for stage, document in self.candidates():
                 try:
                     session = stack.enter_context(self.engine.log_in(login_of(document, self.engine.traits)))
                 except LoginRefusedError:
@@ -167,12 +181,3 @@ def check_same_user(current: SecretDocument, pending: SecretDocument) -> None:
     """
     if current.fields.username != pending.fields.username:
         raise TargetMismatchError("username differs between AWSCURRENT and AWSPENDING")
-
-
-def _same_target(one: SecretDocument, other: SecretDocument, traits: EngineTraits) -> bool:
-    try:
-        check_same_target(one, other, traits)
-        check_same_user(one, other)
-    except TargetMismatchError:
-        return False
-    return True

@@ -36,7 +36,7 @@ class SingleUser:
 
     def set_pending(self, change: Change) -> str:
         """Log in with what the target accepts, and change the password in that session."""
-        with change.accepted(with_previous=True) as (stage, session):
+        with change.accepted() as (stage, session):
             if stage != PENDING:
                 _set_password(session, change)
         return stage
@@ -50,7 +50,7 @@ class SingleUserBySuperuser(SingleUser):
 
     def set_pending(self, change: Change) -> str:
         """Prove that the secret holds the user's own login before the superuser acts on its word."""
-        with change.accepted(with_previous=True) as (stage, _):
+        with change.accepted() as (stage, _):
             pass
         if stage != PENDING:
             with change.engine.log_in(change.superusers.login_for(change.current)) as superuser:

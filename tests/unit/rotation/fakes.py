@@ -127,6 +127,10 @@ class FakeStore:
         holder = self.holder(stage)
         return self.values.get(holder) if holder else None
 
+    def unlabelled(self) -> Iterator[SecretVersion]:
+        self._note("unlabelled")
+        return (value for version, value in reversed(self.values.items()) if not self.stages.get(version))
+
     def put_pending(self, document: SecretDocument) -> bool:
         self._note("put_pending")
         if self.token in self.values:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
@@ -134,3 +134,36 @@ def test_the_label_does_not_move_from_a_version_that_lacks_it(store_of: StoreOf,
     with pytest.raises(AwsRejectedError):
         store.move_current(TOKEN)
     assert store.describe().stages[TOKEN] == (PENDING,)
+
+
+def _put_and_forget(secrets_manager: "SecretsManagerClient", secret: str, token: str, value: str | bytes) -> None:
+    """A version that gets a value and loses its label."""
+    content: Any = {"SecretBinary": value} if isinstance(value, bytes) else {"SecretString": value}
+    secrets_manager.put_secret_value(SecretId=secret, ClientRequestToken=token, VersionStages=["lost"], **content)
+    secrets_manager.update_secret_version_stage(SecretId=secret, VersionStage="lost", RemoveFromVersionId=token)
+
+
+def test_versions_without_label_are_found_newest_first(
+    aws: AwsStage, store_of: StoreOf, secrets_manager: "SecretsManagerClient", secret: str
+) -> None:
+    for number in range(7):
+        _put_and_forget(secrets_manager, secret, str(number) * 32, json.dumps({**KEYS, "password": str(number)}))
+    with aws.secrets_manager() as service:
+        for number in range(7):
+            service.secret(secret).versions[str(number) * 32]["createdate"] -= 1000 - number
+    found = [version.document.fields.password.get_secret_value() for version in store_of(secret).unlabelled()]
+    assert found == ["6", "5", "4", "3", "2"]
+
+
+def test_versions_without_label_that_hold_nothing_to_log_in_with_are_passed_over(
+    store_of: StoreOf, secrets_manager: "SecretsManagerClient", secret: str
+) -> None:
+    _put_and_forget(secrets_manager, secret, "1" * 32, b"binary")
+    _put_and_forget(secrets_manager, secret, "2" * 32, "no JSON")
+    secrets_manager.update_secret_version_stage(SecretId=secret, VersionStage=PENDING, RemoveFromVersionId=TOKEN)
+    assert list(store_of(secret).unlabelled()) == []
+
+
+def test_versions_without_label_that_may_not_be_listed_are_none(aws: AwsStage, store_of: StoreOf, secret: str) -> None:
+    aws.fail("secretsmanager", "ListSecretVersionIds", code="AccessDeniedException", message="no")
+    assert list(store_of(secret).unlabelled()) == []

@@ -55,12 +55,33 @@ def test_a_target_that_still_has_the_previous_password_is_brought_forward(scene:
     assert scene.facts["accepted"] == PREVIOUS
 
 
+def test_a_target_that_has_the_password_of_a_version_without_label_is_brought_forward(scene: Scene) -> None:
+    # AWSPENDING was removed by hand after setSecret.
+    scene.hold_pending()
+    scene.store.hold("3" * 32, {**CURRENT_KEYS, "password": "even older"})
+    scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "password": "lost"})
+    scene.server.passwords["app"] = "lost"
+    assert scene.run(Step.SET).outcome is Outcome.SUCCEEDED
+    assert scene.server.passwords["app"] == "new"
+    assert scene.facts["accepted"] == "unlabelled"
+    assert len(scene.server.logins) == 3
+
+
+def test_versions_without_label_are_not_looked_for_while_others_are_accepted(scene: Scene) -> None:
+    scene.hold_pending()
+    scene.run(Step.SET)
+    assert "unlabelled" not in scene.store.operations
+
+
+@pytest.mark.parametrize("label", [(PREVIOUS,), ()], ids=["previous", "unlabelled"])
 @pytest.mark.parametrize(
     "change", [{"host": "elsewhere"}, {"username": "other"}, {"port": 1}, {"engine": "aurora-postgresql"}]
 )
-def test_a_previous_version_for_another_target_is_not_tried(scene: Scene, change: dict[str, object]) -> None:
+def test_an_older_version_for_another_target_is_not_tried(
+    scene: Scene, change: dict[str, object], label: tuple[str, ...]
+) -> None:
     scene.hold_pending()
-    scene.store.relabel({OLDER_VERSION: (PREVIOUS,)})
+    scene.store.relabel({OLDER_VERSION: label})
     scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "password": "older", **change})
     scene.server.passwords |= {"app": "older", "other": "older"}
     with pytest.raises(LoginRefusedError):
@@ -73,7 +94,9 @@ def test_a_target_that_accepts_none_is_told_with_the_versions_that_were_tried(sc
     scene.store.relabel({OLDER_VERSION: (PREVIOUS,)})
     scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "password": "older"})
     scene.server.passwords["app"] = "changed by hand"
-    with pytest.raises(LoginRefusedError, match="none of the passwords of AWSCURRENT, AWSPENDING, AWSPREVIOUS for user app"):
+    with pytest.raises(
+        LoginRefusedError, match="none of the passwords of AWSCURRENT, AWSPENDING, AWSPREVIOUS for user app"
+    ):
         scene.run(Step.SET)
     assert len(scene.server.logins) == 3
 
@@ -131,6 +154,16 @@ def test_a_superuser_sets_the_password_of_a_single_user_that_proved_its_own_logi
     assert superuser_scene.run(Step.SET).outcome is Outcome.SUCCEEDED
     assert superuser_scene.server.logins[0][1:] == ("app", True)
     assert superuser_scene.server.changes == [("root", "app")]
+
+
+def test_alternating_users_whose_target_was_restored_are_known_by_the_user_whose_turn_it_is(superuser_scene: Scene) -> None:
+    superuser_scene.hold_pending(username="app_clone")
+    superuser_scene.store.relabel({OLDER_VERSION: (PREVIOUS,)})
+    superuser_scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "username": "app_clone", "password": "older"})
+    superuser_scene.server.passwords |= {"app": "of the backup", "app_clone": "older"}
+    assert superuser_scene.run(Step.SET).outcome is Outcome.SUCCEEDED
+    assert superuser_scene.server.changes == [("root", "app_clone")]
+    assert superuser_scene.server.passwords["app"] == "of the backup"
 
 
 @pytest.mark.parametrize("strategy", ["alternating-users", "single-user-by-superuser"])
