@@ -6,6 +6,7 @@
     ├── SecretError
     │   ├── SecretNotFoundError        secret_not_found
     │   ├── SecretNotRotatableError    secret_not_rotatable
+    │   ├── VersionNotPendingError     version_not_pending
     │   ├── SecretMalformedError       secret_malformed
     │   ├── TargetMismatchError        target_mismatch
     │   └── SuperuserUnusableError     superuser_unusable
@@ -25,6 +26,7 @@
     │   ├── TlsFailedError             tls_failed
     │   ├── AuthenticationUnsafeError  authentication_unsafe
     │   ├── LoginRefusedError          login_refused
+    │   │   └── CredentialUnknownError credential_unknown
     │   ├── RoleLockedError            role_locked
     │   ├── HostRefusedError           host_refused
     │   ├── TargetSaturatedError       target_saturated
@@ -90,6 +92,14 @@ class SecretNotRotatableError(SecretError):
     remedy = "Turn rotation on, and start it with RotateSecret rather than by invoking the function."
 
 
+class VersionNotPendingError(SecretError):
+    reason = "version_not_pending"
+    remedy = (
+        "The rotation of this version is over: AWSPENDING was taken from it by hand, by a value put by hand, or for a later "
+        "rotation. Nothing was changed; start the next with RotateSecret, unless one is under way."
+    )
+
+
 class SecretMalformedError(SecretError):
     reason = "secret_malformed"
     remedy = "Store the secret in the JSON format of the README's section 'Attach a secret'."
@@ -99,7 +109,7 @@ class TargetMismatchError(SecretError):
     reason = "target_mismatch"
     remedy = (
         "A secret may change only its own user on its own host: compare user, host and port of the AWSCURRENT, "
-        "AWSPENDING and superuser secrets."
+        "AWSPENDING and superuser secrets. A wrong AWSPENDING never changes: remove its label, then rotate again."
     )
 
 
@@ -185,7 +195,18 @@ class AuthenticationUnsafeError(TargetError):
 
 class LoginRefusedError(TargetError):
     reason = "login_refused"
-    remedy = "The password was changed outside of Secrets Manager: store the right one as AWSCURRENT, then rotate."
+    remedy = (
+        "If the next repetition succeeds, nothing: it sets the password again. Else it is the superuser's password, or one "
+        "that was changed outside of Secrets Manager: store the right one as AWSCURRENT of the secret that has this user."
+    )
+
+
+class CredentialUnknownError(LoginRefusedError):
+    reason = "credential_unknown"
+    remedy = (
+        "The password was changed outside of Secrets Manager, or the user is gone: give the user AWSCURRENT's password in "
+        "the target, or store the right one as AWSCURRENT; then rotate."
+    )
 
 
 class RoleLockedError(TargetError):
@@ -230,7 +251,10 @@ class PrivilegeMissingError(TargetError):
 
 class PasswordRefusedError(TargetError):
     reason = "password_refused"
-    remedy = "Bring the password parameters of the stack in line with the server's password policy."
+    remedy = (
+        "Bring the password parameters of the stack in line with the server's password policy. Repetitions keep the refused "
+        "value: remove AWSPENDING from its version (update-secret-version-stage), then rotate again."
+    )
 
 
 class StatementRejectedError(TargetError):
@@ -252,7 +276,8 @@ class ServiceReportedError(RotationError):
     reason = "service_reported"
     remedy = (
         "If the function has logged no failure for this secret, Secrets Manager could not invoke it: check the invoke "
-        "permission, throttling and the function's state."
+        "permission, throttling and the function's state. If it logged a success of createSecret and nothing after it, "
+        "somebody else has made the pending version: remove AWSPENDING from it, then rotate again."
     )
 
 

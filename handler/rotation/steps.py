@@ -17,6 +17,7 @@ from rotation.errors import (
     LoginRefusedError,
     SecretMalformedError,
     SecretNotRotatableError,
+    VersionNotPendingError,
 )
 from rotation.models import (
     CURRENT,
@@ -182,10 +183,9 @@ _STEPS: Mapping[Step, Callable[[Rotation, SecretDescription], StepResult]] = {
 def _guard(secret: SecretDescription, token: str) -> None:
     if not secret.rotation_enabled:
         raise SecretNotRotatableError("rotation is switched off for this secret")
-    if token not in secret.stages:
-        raise SecretNotRotatableError("the secret has no version with this ClientRequestToken")
-    if PENDING not in secret.stages[token]:
-        raise SecretNotRotatableError("the version with this ClientRequestToken is not labelled AWSPENDING")
+    if PENDING not in secret.stages.get(token, ()):
+        what = "is not labelled AWSPENDING" if token in secret.stages else "does not exist or has lost all its labels"
+        raise VersionNotPendingError(f"the version with this ClientRequestToken {what}")
 
 
 def _prove(rotation: Rotation, secret: SecretDescription, pending: SecretDocument) -> None:

@@ -84,6 +84,12 @@ def secret_not_found(bench: Bench) -> Seen:
 
 
 def secret_not_rotatable(bench: Bench) -> Seen:
+    run = bench.run_on()
+    bench.world.secrets_manager.cancel_rotate_secret(SecretId=run.secret_arn)
+    return bench.deployed.step("createSecret", run)
+
+
+def version_not_pending(bench: Bench) -> Seen:
     return bench.deployed.step("createSecret", Run(bench.world.new_secret(), "t" * 32))
 
 
@@ -159,6 +165,12 @@ def authentication_unsafe(bench: Bench) -> Seen:
 
 
 def login_refused(bench: Bench) -> Seen:
+    run = bench.run_on()
+    bench.deployed.steps(run, "createSecret")
+    return bench.deployed.step("testSecret", run)
+
+
+def credential_unknown(bench: Bench) -> Seen:
     run = bench.run_on()
     bench.world.set_password(bench.user_of(run), "changed by hand")
     return bench.set_after_create(run)
@@ -257,6 +269,7 @@ SCENARIOS: dict[str, Callable[[Bench], Seen]] = {
         configuration_invalid,
         secret_not_found,
         secret_not_rotatable,
+        version_not_pending,
         secret_malformed,
         target_mismatch,
         superuser_unusable,
@@ -273,6 +286,7 @@ SCENARIOS: dict[str, Callable[[Bench], Seen]] = {
         tls_failed,
         authentication_unsafe,
         login_refused,
+        credential_unknown,
         role_locked,
         host_refused,
         target_saturated,

@@ -76,6 +76,14 @@ def _write_access_rules(postgres: PostgresServer, *lines: str) -> None:
 
 
 @contextmanager
+def _restored(stage: Stage, victim: Victim) -> Iterator[None]:
+    """The database goes back to the password before, after setSecret."""
+    before = victim.password
+    stage.before_step["testSecret"] = lambda: victim.set_password(before)
+    yield
+
+
+@contextmanager
 def _shutting_down(stage: Stage, _victim: Victim) -> Iterator[None]:
     """An orderly shutdown waits for sessions to end, and lets nobody else in."""
     with stage.postgres.admin_connection() as session:
@@ -134,7 +142,14 @@ def _row(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
 
 
 DATABASE = (
-    spoilt("password-wrong", "Somebody has changed the password", obstacle(_other_password), "login_refused", "login"),
+    spoilt("password-wrong", "Somebody has changed the password", obstacle(_other_password), "credential_unknown", "login"),
+    spoilt(
+        "restored",
+        "The database is restored between setSecret and testSecret",
+        obstacle(_restored),
+        "login_refused",
+        "login",
+    ),
     spoilt("role-locked", "The role may not log in", obstacle(_altered("NOLOGIN", "LOGIN")), "role_locked", "login"),
     spoilt("host-refused", "pg_hba.conf rejects the user", obstacle(_access_rule("reject")), "host_refused", "login"),
     spoilt(

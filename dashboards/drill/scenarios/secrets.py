@@ -92,6 +92,6 @@ SECRETS = (
         "A value is put by hand while a rotation is under way",
         _put_by_hand,
         ATTEMPT | {"cause-secret", "rotation-abandoned"},
-        reason="secret_not_rotatable",
+        reason="version_not_pending",
     ),
 )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from rotation.errors import LoginRefusedError, SecretMalformedError, TargetMismatchError
+from rotation.errors import CredentialUnknownError, LoginRefusedError, SecretMalformedError, TargetMismatchError
 from rotation.models import CURRENT, PENDING, PREVIOUS, Login, SecretDocument
 from rotation.protocols import Engine, EngineTraits, Session, Superusers
 from rotation.settings import StrategyName
@@ -74,7 +74,7 @@ class Change:
         """Log in with the first credential that the target accepts; gives its staging label and the session.
 
         Raises:
-            LoginRefusedError: the target accepts none.
+            CredentialUnknownError: the target accepts none.
             TargetError: a login failed for any other reason; no further one is tried then.
         """
         refused = []
@@ -88,7 +88,7 @@ class Change:
                 yield stage, session
                 return
         fields = self.current.fields
-        raise LoginRefusedError(
+        raise CredentialUnknownError(
             f"{fields.host} accepts none of the passwords of {', '.join(refused)} for user {fields.username}"
         )
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rotation.errors import SecretNotRotatableError
+from rotation.errors import SecretNotRotatableError, VersionNotPendingError
 from rotation.models import CURRENT, PENDING, PREVIOUS, Outcome, Step
 from tests.unit.rotation.conftest import Scene
 from tests.unit.rotation.fakes import OLD_VERSION, TOKEN
@@ -32,7 +32,7 @@ def test_a_version_that_is_current_is_a_success_even_with_rotation_switched_off(
 @pytest.mark.parametrize("labels", [(), (PREVIOUS,), ("custom",)], ids=["none", "previous", "custom"])
 def test_a_version_without_awspending_is_refused(scene: Scene, step: Step, labels: tuple[str, ...]) -> None:
     scene.store.relabel({TOKEN: labels})
-    with pytest.raises(SecretNotRotatableError, match="not labelled AWSPENDING"):
+    with pytest.raises(VersionNotPendingError, match="not labelled AWSPENDING"):
         scene.run(step)
     assert scene.store.operations == ["describe"]
 
@@ -40,7 +40,7 @@ def test_a_version_without_awspending_is_refused(scene: Scene, step: Step, label
 @EVERY_STEP
 def test_a_token_that_the_secret_does_not_know_is_refused(scene: Scene, step: Step) -> None:
     del scene.store.stages[TOKEN]
-    with pytest.raises(SecretNotRotatableError, match="no version with this ClientRequestToken"):
+    with pytest.raises(VersionNotPendingError, match="does not exist or has lost all its labels"):
         scene.run(step)
     assert scene.store.operations == ["describe"]
 

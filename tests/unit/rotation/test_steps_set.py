@@ -3,7 +3,7 @@
 import pytest
 
 from rotation.errors import (
-    LoginRefusedError,
+    CredentialUnknownError,
     PrivilegeMissingError,
     SecretMalformedError,
     SuperuserUnusableError,
@@ -84,7 +84,7 @@ def test_an_older_version_for_another_target_is_not_tried(
     scene.store.relabel({OLDER_VERSION: label})
     scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "password": "older", **change})
     scene.server.passwords |= {"app": "older", "other": "older"}
-    with pytest.raises(LoginRefusedError):
+    with pytest.raises(CredentialUnknownError):
         scene.run(Step.SET)
     assert scene.server.changes == []
 
@@ -95,7 +95,7 @@ def test_a_target_that_accepts_none_is_told_with_the_versions_that_were_tried(sc
     scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "password": "older"})
     scene.server.passwords["app"] = "changed by hand"
     with pytest.raises(
-        LoginRefusedError, match="none of the passwords of AWSCURRENT, AWSPENDING, AWSPREVIOUS for user app"
+        CredentialUnknownError, match="none of the passwords of AWSCURRENT, AWSPENDING, AWSPREVIOUS for user app"
     ):
         scene.run(Step.SET)
     assert len(scene.server.logins) == 3
@@ -171,7 +171,7 @@ def test_a_superuser_does_not_act_for_a_secret_that_cannot_log_in(superuser_scen
     superuser_scene.store.tags["rotation-strategy"] = strategy
     superuser_scene.hold_pending(username="app_clone" if strategy == "alternating-users" else "app")
     superuser_scene.server.passwords["app"] = "changed by hand"
-    with pytest.raises(LoginRefusedError):
+    with pytest.raises(CredentialUnknownError):
         superuser_scene.run(Step.SET)
     assert superuser_scene.superusers.asked == 0
     assert superuser_scene.server.changes == []
