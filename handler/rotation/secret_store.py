@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from rotation.aws import AwsCalls
-from rotation.errors import AccessDeniedError, SecretMalformedError, SecretNotFoundError, VersionExistsError
+from rotation.errors import (
+    AccessDeniedError,
+    SecretMalformedError,
+    SecretNotFoundError,
+    VersionExistsError,
+    VersionNotPendingError,
+)
 from rotation.models import (
     CURRENT,
     PENDING,
@@ -44,10 +50,10 @@ class SecretsManagerStore:
 
     def version(self, stage: str) -> SecretVersion | None:
         """The version with the staging label; None if there is none or it has no value."""
-        selector = {"VersionStage": stage}
         if stage == PENDING:
-            selector["VersionId"] = self._event.client_request_token
-        return self._value(self._event.secret_id, stage, selector)
+            # By its id alone: AWS answers a label that has moved meanwhile as it does a secret that is being deleted.
+            return self._value(self._event.secret_id, stage, {"VersionId": self._event.client_request_token})
+        return self._value(self._event.secret_id, stage, {"VersionStage": stage})
 
     def unlabelled(self) -> Iterator[SecretVersion]:
         """A few versions that have lost all labels and are still kept, newest first; none if they may not be listed.
@@ -78,6 +84,8 @@ class SecretsManagerStore:
             answer = self._calls("get_secret_value", expected=SecretNotFoundError, SecretId=secret_id, **selector)
         except SecretNotFoundError:
             return None
+        if whose == PENDING and PENDING not in answer["VersionStages"]:
+            raise VersionNotPendingError("AWSPENDING was taken from the version while it was worked on")
         if "SecretString" not in answer:
             raise SecretMalformedError(f"the {whose} value is binary, not text")
         created: datetime = answer["CreatedDate"]

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from local.aws import AwsStage
 from rotation.aws import AwsClients
-from rotation.errors import AwsRejectedError, SecretMalformedError, SecretNotFoundError
+from rotation.errors import AwsRejectedError, SecretMalformedError, SecretNotFoundError, VersionNotPendingError
 from rotation.models import CURRENT, PENDING, PREVIOUS, RotationEvent
 from rotation.secret_store import SecretsManagerStore
 from rotation.step_record import StepRecord
@@ -134,6 +134,17 @@ def test_the_label_does_not_move_from_a_version_that_lacks_it(store_of: StoreOf,
     with pytest.raises(AwsRejectedError):
         store.move_current(TOKEN)
     assert store.describe().stages[TOKEN] == (PENDING,)
+
+
+def test_a_pending_version_that_loses_its_label_while_it_is_worked_on_is_told_as_such(
+    store_of: StoreOf, secrets_manager: "SecretsManagerClient", secret: str
+) -> None:
+    secrets_manager.put_secret_value(
+        SecretId=secret, ClientRequestToken=TOKEN, SecretString=json.dumps(KEYS), VersionStages=[PENDING, "kept"]
+    )
+    secrets_manager.update_secret_version_stage(SecretId=secret, VersionStage=PENDING, RemoveFromVersionId=TOKEN)
+    with pytest.raises(VersionNotPendingError, match="taken from the version"):
+        store_of(secret).version(PENDING)
 
 
 def _put_and_forget(secrets_manager: "SecretsManagerClient", secret: str, token: str, value: str | bytes) -> None:
