@@ -16,7 +16,7 @@ from local.contract.rotating import (
     refused,
 )
 from local.targets.target import Target
-from rotation.errors import LoginRefusedError, PortClosedError, TargetMismatchError
+from rotation.errors import CredentialUnknownError, PortClosedError, TargetMismatchError
 from rotation.models import CURRENT, PENDING, PREVIOUS, SecretDocument
 from rotation.protocols import EngineTraits
 from rotation.strategies import STRATEGIES
@@ -99,7 +99,7 @@ class Strategies:
         rotation.current = right.changed(password=wrong)
         rotation.create()
         users = target.users()
-        with refused(LoginRefusedError, wrong, password_of(rotation.pending)) as refusal:
+        with refused(CredentialUnknownError, wrong, password_of(rotation.pending)) as refusal:
             rotation.set()
         assert "AWSCURRENT" in refusal.message
         assert "AWSPENDING" in refusal.message
@@ -166,7 +166,7 @@ class OneUser:
         rotation.previous = rotation.current.changed(**{key: other[key]})
         rotation.current = rotation.current.changed(password=new_password())
         rotation.create()
-        with refused(LoginRefusedError) as refusal:
+        with refused(CredentialUnknownError) as refusal:
             rotation.set()
         assert "AWSPREVIOUS" not in refusal.message
 

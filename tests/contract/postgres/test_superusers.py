@@ -115,7 +115,7 @@ def test_the_superuser_is_not_asked_before_the_user_has_proved_itself(
         )
         rotation.create()
         before = all_roles(server)
-        with pytest.raises(Exception, match="login_refused"):
+        with pytest.raises(Exception, match="credential_unknown"):
             rotation.set()
         assert all_roles(server) == before
 
