@@ -18,8 +18,8 @@ from tests.functional.world import CURRENT, PENDING, STEPS, JsonObject, Run
 from tests.verdict import Verdict
 
 pytestmark = pytest.mark.reliability
-REASONS = {"credential_unknown", "deadline", "login_refused", "target_busy", "version_not_pending"}
-"""Why one of the two may fail: the other has set its own password, holds the role, has taken the label, or all the time."""
+REASONS = {"connect_timeout", "credential_unknown", "deadline", "login_refused", "target_busy", "version_not_pending"}
+"""Why one of the two may fail: the other has set its own password, holds the role, has taken the label, or the time."""
 
 
 @dataclass(frozen=True)
