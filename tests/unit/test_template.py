@@ -143,7 +143,7 @@ def may(
     return effects == {"Allow"}
 
 
-SECRET_CALLS = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+SECRET_CALLS = ("DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "PutSecretValue", "UpdateSecretVersionStage")
 
 
 @pytest.mark.parametrize("call", SECRET_CALLS)

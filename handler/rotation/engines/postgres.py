@@ -34,7 +34,7 @@ class PostgresEngine:
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
         """Log in; leaving the block commits, and an error leaves it to the server to roll back the closed session."""
-        # The driver is imported with the first login: createSecret and finishSecret do without it.
+        # The driver is imported with the first login: createSecret does without it.
         from rotation.engines.postgres_session import PostgresSession
 
         authorities = ca_file(self._invocation.settings) if login.tls else ""
