@@ -4,7 +4,7 @@ Nothing in the function knows of it: it is reached by the standard `AWS_ENDPOINT
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from local.account import ACCOUNT_ID, REGION
 from local.aws_faults import EVERY_OPERATION, Disturbance, Fault
-from local.aws_server import SERVICES, AwsServer, Call
+from local.aws_server import SERVICES, AwsServer, Call, nothing
 from local.strict_responses import strict_backends
 from local.strict_secrets_manager import StrictSecretsManagerBackend
 from local.termination import orderly_termination
@@ -123,6 +123,13 @@ class AwsStage:
     def disturb(self, service: str, operation: str = EVERY_OPERATION, *, by: Disturbance, times: int | None = None) -> None:
         """Let the next `times` calls (None: all) of an operation hang, or lose their connection."""
         self._server.faults.add(Fault(service, operation, by, times=times))
+
+    def watch(self, *, on_arrival: Callable[[], None] = nothing, on_effect: Callable[[], None] = nothing) -> None:
+        """Be told from now on of each request before anything comes of it, and of each answer before it leaves.
+
+        A fault that `on_arrival` adds meets the very request. Answers that a fault keeps back are not told of.
+        """
+        self._server.on_arrival, self._server.on_effect = on_arrival, on_effect
 
     def clear_faults(self) -> None:
         self._server.faults.clear()

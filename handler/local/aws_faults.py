@@ -14,6 +14,7 @@ class Disturbance(Enum):
     HANG = "no answer ever comes"
     DROP = "the connection is closed without an answer"
     LOSE_ANSWER = "the call takes effect, then the connection is closed without an answer"
+    KEEP_ANSWER = "the call takes effect, but no answer ever comes"
 
 
 @dataclass

@@ -8,6 +8,7 @@ import re
 import select
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast, override
@@ -44,6 +45,10 @@ class Call:
     error: str | None
 
 
+def nothing() -> None:
+    """What is done when nobody wants to be told."""
+
+
 class AwsServer(LoopbackServer):
     """Serves the services of one account; `latency` is in seconds per service, moto's own work included."""
 
@@ -52,6 +57,8 @@ class AwsServer(LoopbackServer):
         self.latency = latency
         self.faults = FaultPlan()
         self.calls: list[Call] = []
+        self.on_arrival: Callable[[], None] = nothing
+        self.on_effect: Callable[[], None] = nothing
         # AWS's conditional writes are atomic; moto is not made for concurrent calls.
         self.moto_lock = threading.Lock()
         super().__init__(_AwsConnection)
@@ -63,6 +70,7 @@ class _AwsConnection(LoopbackConnection):
         arrival = time.perf_counter()
         body = self.body()
         service, operation = self._service(), self._operation(body)
+        self._aws.on_arrival()
         fault = self._aws.faults.next_for(service, operation)
         match fault:
             case Fault(disturbance=Disturbance.HANG | Disturbance.DROP as disturbance):
@@ -72,9 +80,10 @@ class _AwsConnection(LoopbackConnection):
             case _:
                 answer = self._ask_moto(service, operation, body)
         _wait_until(arrival + self._aws.latency.get(service, 0.0))
-        if fault and fault.disturbance is Disturbance.LOSE_ANSWER:
+        if fault and fault.disturbance in {Disturbance.LOSE_ANSWER, Disturbance.KEEP_ANSWER}:
             return self._abandon(service, operation, fault.disturbance)
         self._aws.calls.append(Call(service, operation, answer.error_code))
+        self._aws.on_effect()
         return self.reply(answer.status, answer.headers, answer.body)
 
     @property
@@ -109,7 +118,7 @@ class _AwsConnection(LoopbackConnection):
 
     def _abandon(self, service: str, operation: str, disturbance: Disturbance) -> None:
         self._aws.calls.append(Call(service, operation, disturbance.value))
-        if disturbance is Disturbance.HANG:
+        if disturbance in {Disturbance.HANG, Disturbance.KEEP_ANSWER}:
             # Readable means that the client gave up, or that the server closes.
             select.select([self.connection], [], [])
         self.close_connection = True

@@ -1,5 +1,6 @@
 import socket
 import time
+from functools import partial
 
 import boto3
 import pytest
@@ -158,3 +159,32 @@ def test_a_stage_begins_empty_and_one_account_has_one_stage() -> None:
             assert ":210987654321:" in arn
     with AwsStage() as stage:
         assert stage.client("secretsmanager").list_secrets()["SecretList"] == []
+
+
+def test_an_answer_can_be_kept_after_the_call_took_effect(stage: AwsStage) -> None:
+    stage.disturb("secretsmanager", "CreateSecret", by=Disturbance.KEEP_ANSWER, times=1)
+    with pytest.raises(ReadTimeoutError):
+        impatient_client(stage, "secretsmanager").create_secret(Name="s", SecretString="v")  # type: ignore[attr-defined]
+    assert [secret["Name"] for secret in stage.client("secretsmanager").list_secrets()["SecretList"]] == ["s"]
+
+
+def test_a_watcher_is_told_before_a_request_takes_effect_and_before_its_answer_leaves(stage: AwsStage) -> None:
+    client = stage.client("secretsmanager")
+    told: list[tuple[str, bool]] = []
+
+    def tell(what: str) -> None:
+        with stage.secrets_manager() as service:
+            told.append((what, bool(service.secrets)))
+
+    stage.watch(on_arrival=lambda: tell("arrival"), on_effect=lambda: tell("effect"))
+    client.create_secret(Name="s", SecretString="v")
+    stage.watch()
+    client.list_secrets()
+    assert told == [("arrival", False), ("effect", True)]
+
+
+def test_a_fault_that_a_watcher_adds_meets_the_very_request(stage: AwsStage) -> None:
+    client = stage.client("secretsmanager")
+    stage.watch(on_arrival=partial(stage.disturb, "secretsmanager", by=Disturbance.DROP))
+    with pytest.raises(ConnectionClosedError):
+        client.create_secret(Name="s", SecretString="v")
