@@ -18,6 +18,7 @@ class Interference(Enum):
     DROP = "the connection is closed before it arrives"
     HANG = "it never arrives, and no answer comes"
     LOSE_ANSWER = "it arrives and takes effect, but the connection is closed before the answer is back"
+    KEEP_ANSWER = "it arrives and takes effect, but no answer comes"
 
 
 OnMessage = Callable[[bytes], Interference | bytes]
@@ -28,6 +29,7 @@ class DatabaseProxy:
     """A TCP proxy on a fresh port of 127.0.0.1; `on_message` may be exchanged at any time.
 
     libpq waits for an answer after each message it flushes, so one read is one message (or one flushed group of them).
+    `on_lost_answer` is called when an answer is lost: what was asked has taken effect, and the connection is still open.
     """
 
     host = "127.0.0.1"
@@ -39,6 +41,7 @@ class DatabaseProxy:
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self.on_lost_answer: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         self._acceptor.start()
@@ -61,20 +64,26 @@ class DatabaseProxy:
                 return
             server = socket.create_connection(self._upstream)
             self._connections |= {client, server}
-            _Session(client, server, self._decide).start()
+            _Session(client, server, self._decide, self._tell_of_lost_answer).start()
 
     def _decide(self, message: bytes) -> Interference | bytes:
         return self.on_message(message)
+
+    def _tell_of_lost_answer(self) -> None:
+        self.on_lost_answer()
 
 
 class _Session:
     """One client's connection and the one to the server that belongs to it."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, on_message: OnMessage) -> None:
+    def __init__(
+        self, client: socket.socket, server: socket.socket, on_message: OnMessage, on_lost_answer: Callable[[], None]
+    ) -> None:
         self._client = client
         self._server = server
         self._on_message = on_message
-        self._answers_are_lost = False
+        self._on_lost_answer = on_lost_answer
+        self._last = Interference.FORWARD
 
     def start(self) -> None:
         threading.Thread(target=self._upwards, daemon=True).start()
@@ -89,16 +98,18 @@ class _Session:
                 elif decision is Interference.DROP:
                     break
                 elif decision is not Interference.HANG:
-                    self._answers_are_lost = decision is Interference.LOSE_ANSWER
+                    self._last = decision
                     self._server.sendall(message)
         self._close()
 
     def _downwards(self) -> None:
         with suppress(OSError):
             while answer := self._server.recv(_CHUNK):
-                if self._answers_are_lost:
+                if self._last is Interference.LOSE_ANSWER:
+                    self._on_lost_answer()
                     break
-                self._client.sendall(answer)
+                if self._last is not Interference.KEEP_ANSWER:
+                    self._client.sendall(answer)
         self._close()
 
     def _close(self) -> None:

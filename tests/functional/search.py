@@ -101,13 +101,20 @@ def _passwords(text: str) -> list[str]:
     return [password] if isinstance(password, str) and len(password) >= _SHORTEST else []
 
 
+def _tasks(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended meanwhile
+
+
 def _descendants(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    for task in _tasks(pid):
         try:
             children = [int(child) for child in (task / "children").read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
             continue
         for child in children:
-            found += [child, *_descendants(child)] if Path(f"/proc/{child}").exists() else []
+            found += [child, *_descendants(child)]
     return found

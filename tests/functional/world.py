@@ -129,6 +129,12 @@ class World:
                     return keys
         raise AssertionError(f"no version with {label} has a value")
 
+    def values(self, secret_arn: str) -> list[JsonObject]:
+        """The keys of all versions that have a value."""
+        with self.aws.secrets_manager() as service:
+            versions = service.secret(secret_arn).versions.values()
+            return [json.loads(version["secret_string"]) for version in versions if "secret_string" in version]
+
     def every_value(self) -> list[tuple[str, str]]:
         """ARN and text of every version of every secret."""
         with self.aws.secrets_manager() as service:
@@ -157,14 +163,21 @@ class World:
         """A role that may log in, as the keys of a secret."""
         name = name or f"{self._prefix}user{next(self._numbers)}"
         password = password or f"initial-{uuid.uuid4()}"
-        self.execute(f"CREATE ROLE {{}} LOGIN {options}", name)
-        self.set_password(name, password)
+        with self.server.admin_connection() as connection:
+            statement = sql.SQL("CREATE ROLE {} LOGIN " + options + " PASSWORD {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
         return {"username": name, "password": password}
 
     def set_password(self, name: str, password: str) -> None:
         """What an operator does by hand, or a restored backup."""
         with self.server.admin_connection() as connection:
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
+
+    def verifiers(self, *names: str) -> list[tuple[str, str]]:
+        """Roles by name, with what the server keeps of their passwords."""
+        with self.server.admin_connection() as connection:
+            found = "SELECT rolname, rolpassword FROM pg_authid WHERE rolname = ANY (%s) AND rolpassword IS NOT NULL"
+            return [(name, verifier) for name, verifier in connection.execute(found, [list(names)])]
 
     def opens(self, keys: JsonObject) -> bool:
         """Whether the server lets a client in with these keys."""
@@ -192,8 +205,8 @@ class World:
 
     def forget(self) -> None:
         """Empty the table."""
-        for item in self.memories():
-            self._dynamodb.delete_item(TableName=TABLE, Key={"id": item["id"]})
+        self._dynamodb.delete_table(TableName=TABLE)
+        self._dynamodb.create_table(**_TABLE_SHAPE)
 
     def let_locks_expire(self) -> None:
         """As if the time of every invocation that holds a lock were over."""
