@@ -15,6 +15,7 @@ from tests.functional.search import Leak, Search
 from tests.functional.seen import Seen
 from tests.functional.test_failure_reasons import SCENARIOS, Bench
 from tests.functional.world import PENDING, STEPS, Deployed, Run, World
+from tests.verdict import Verdict
 
 SENTINEL = "Sentinel-7f3a91c2-value"
 ROTATION_TOKEN = "sentinel-rotation-token-0123456789abcdef"
@@ -34,6 +35,8 @@ VOICES = {
 }
 # These take seconds each, and their texts hold nothing that the others' do not.
 SLOW = {"connect_timeout", "target_busy", "deadline"}
+
+pytestmark = pytest.mark.reliability
 
 
 @contextmanager
@@ -67,12 +70,14 @@ def begin(world: World, secret_arn: str) -> Run:
     return world.begin(secret_arn, rotation_token=ROTATION_TOKEN)
 
 
-def everywhere(search: Search, *seen: Seen) -> list[Leak]:
+def everywhere(search: Search, verdict: Verdict, *seen: Seen) -> list[Leak]:
     search.for_all_passwords()
-    return [*search.in_what_is_told(*seen), *search.in_what_is_kept(), *search.in_processes()]
+    leaks = [*search.in_what_is_told(*seen), *search.in_what_is_kept(), *search.in_processes()]
+    verdict.add("secrecy of invocations", tried=len(seen), survived=len(seen), leaked=len(leaks))
+    return leaks
 
 
-def test_successful_rotations_reveal_nothing(world: World, loud: tuple[Deployed, Search]) -> None:
+def test_successful_rotations_reveal_nothing(world: World, loud: tuple[Deployed, Search], verdict: Verdict) -> None:
     function, search = loud
     seen: list[Seen] = []
     clear: list[str] = []
@@ -85,7 +90,7 @@ def test_successful_rotations_reveal_nothing(world: World, loud: tuple[Deployed,
             seen += function.steps(run).values()
             clear.append(world.value(arn)["password"])
         seen.append(function.step("testSecret", begin_test(world, arn)))
-    assert everywhere(search, *seen) == []
+    assert everywhere(search, verdict, *seen) == []
     assert search.count > 2 * len(clear)
     # The server's own log, with every statement in it, holds verifiers at most.
     assert not [password for password in clear if any(password in line for line in world.server.log_lines[before:])]
@@ -97,7 +102,7 @@ def begin_test(world: World, secret_arn: str) -> Run:
 
 @TWO_VOICES
 def test_failures_of_every_kind_reveal_nothing(
-    world: World, loud: tuple[Deployed, Search], hasty: Deployed, proxy: DatabaseProxy
+    world: World, loud: tuple[Deployed, Search], hasty: Deployed, proxy: DatabaseProxy, verdict: Verdict
 ) -> None:
     function, search = loud
     bench = Bench(world, function, hasty, proxy)
@@ -108,7 +113,7 @@ def test_failures_of_every_kind_reveal_nothing(
             proxy.on_message = lambda _message: Interference.FORWARD
             world.aws.clear_faults()
     assert not [each for each in seen if each.succeeded]
-    assert everywhere(search, *seen) == []
+    assert everywhere(search, verdict, *seen) == []
 
 
 MALFORMED: dict[str, Any] = {
@@ -138,7 +143,7 @@ MALFORMED: dict[str, Any] = {
 
 @TWO_VOICES
 def test_malformed_secrets_with_the_value_in_the_wrong_place_reveal_nothing(
-    world: World, loud: tuple[Deployed, Search]
+    world: World, loud: tuple[Deployed, Search], verdict: Verdict
 ) -> None:
     function, search = loud
     seen = []
@@ -150,11 +155,13 @@ def test_malformed_secrets_with_the_value_in_the_wrong_place_reveal_nothing(
     tagged = begin(world, world.new_secret(tag=SENTINEL))
     seen.append(function.step("createSecret", tagged))
     assert not seen[-1].succeeded
-    assert everywhere(search, *seen) == []
+    assert everywhere(search, verdict, *seen) == []
 
 
 @TWO_VOICES
-def test_a_pending_value_that_somebody_else_made_reveals_nothing(world: World, loud: tuple[Deployed, Search]) -> None:
+def test_a_pending_value_that_somebody_else_made_reveals_nothing(
+    world: World, loud: tuple[Deployed, Search], verdict: Verdict
+) -> None:
     function, search = loud
     seen = []
     for value in MALFORMED.values():
@@ -164,11 +171,11 @@ def test_a_pending_value_that_somebody_else_made_reveals_nothing(world: World, l
             SecretId=run.secret_arn, ClientRequestToken=run.token, SecretString=text, VersionStages=[PENDING]
         )
         seen += [function.step(step, run) for step in STEPS[:3]]
-    assert everywhere(search, *seen) == []
+    assert everywhere(search, verdict, *seen) == []
 
 
 @TWO_VOICES
-def test_malformed_events_reveal_nothing(loud: tuple[Deployed, Search]) -> None:
+def test_malformed_events_reveal_nothing(loud: tuple[Deployed, Search], verdict: Verdict) -> None:
     function, search = loud
     good = {"Step": "createSecret", "SecretId": "app/nowhere", "ClientRequestToken": "t" * 32, "RotationToken": SENTINEL}
     # A text is no wrong SecretId; it names the secret and is meant to be seen.
@@ -180,10 +187,10 @@ def test_malformed_events_reveal_nothing(loud: tuple[Deployed, Search]) -> None:
     ]
     seen = [function.invoke(event) for event in (*wrong, SENTINEL, [SENTINEL], {SENTINEL: SENTINEL})]
     assert not [each for each in seen if each.succeeded]
-    assert everywhere(search, *seen) == []
+    assert everywhere(search, verdict, *seen) == []
 
 
-def test_a_defect_that_quotes_the_secret_reveals_nothing(world: World, tmp_path: Path) -> None:
+def test_a_defect_that_quotes_the_secret_reveals_nothing(world: World, tmp_path: Path, verdict: Verdict) -> None:
     for name, voice in VOICES.items():
         with searched(world, tmp_path / name, "broken_engine.lambda_handler", **voice) as (function, search):
             run = begin(world, world.new_secret(engine="broken"))
@@ -192,7 +199,7 @@ def test_a_defect_that_quotes_the_secret_reveals_nothing(world: World, tmp_path:
             assert {each.invocation.error_type for each in seen} == {"InternalError"}
             assert {each.invocation.error_message for each in seen} == {seen[0].invocation.error_message}
             assert "unexpected ValueError" in (seen[0].invocation.error_message or "")
-            assert everywhere(search, *seen) == []
+            assert everywhere(search, verdict, *seen) == []
 
 
 def test_a_defect_can_be_found_although_its_text_is_withheld(world: World, tmp_path: Path) -> None:
