@@ -65,7 +65,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     sums = by_section(each for report in reports if getattr(report, "when", "") == "call" for each in report.user_properties)
     if not sums:
         return
-    terminalreporter.section("reliability")
+    is_clean = all(tally.is_clean for tally in sums.values())
+    terminalreporter.section("reliability", green=is_clean, red=not is_clean)
     for line in table(sums):
         terminalreporter.line(line)
     if (path := config.getoption("--verdict")) is not None:

@@ -209,6 +209,51 @@ def drill(context: typer.Context) -> None:
     drilling(context.args, prog_name=context.command_path)
 
 
+_VERIFY_ENDING = """
+**Exit codes**
+
+- 0: no test failed, and in no section anything was lost, silent or leaked
+- 1: otherwise
+- 2: wrong arguments
+- 130, 143: ended by Ctrl-C or SIGTERM
+"""
+
+
+@app.command(epilog=_VERIFY_ENDING)
+def verify(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PYTEST ARGUMENT]", help="pytest's own, such as a file to run instead of all; after --."),
+    ] = None,
+    *,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Try everything there is to try, however long it takes.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as JSON; - is standard output.", allow_dash=True)
+    ] = None,
+) -> None:
+    """Try faults, duplicates, lack of time and hostile input, and count what was lost, silent or leaked.
+
+    Runs the tests of the checkout that carry the marker `reliability`, with a real PostgreSQL and a local AWS.
+    """
+    from local.verify import NoCheckoutError  # noqa: PLC0415
+    from local.verify import verify as run  # noqa: PLC0415
+
+    with Interruption() as interruption:
+        try:
+            verification = run(arguments or (), interruption, thorough=thorough)
+        except NoCheckoutError as error:
+            sys.exit(f"rotation verify: {error}")
+    if json == Path("-"):
+        sys.stdout.write(verification.to_json())
+    elif json is not None:
+        json.write_text(verification.to_json())
+    sys.stderr.write(f"{verification.sentence()}\n")
+    if not verification.is_clean:
+        sys.exit(1)
+
+
 def main() -> None:
     """Run the command that the arguments name."""
     allow_any_encoding(sys.stdout)
