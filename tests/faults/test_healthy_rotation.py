@@ -6,14 +6,15 @@ from tests.faults.lanes import Lanes
 
 CREATE = "dynamodb.PutItem DescribeSecret GetSecretValue PutSecretValue dynamodb.UpdateItem"
 LOG_IN = "login login login BEGIN"
-TEST = f"dynamodb.PutItem DescribeSecret GetSecretValue {LOG_IN} SELECT COMMIT dynamodb.UpdateItem"
-FINISH = "dynamodb.PutItem DescribeSecret UpdateSecretVersionStage dynamodb.UpdateItem"
+PROOF = f"GetSecretValue {LOG_IN} SELECT COMMIT"
+TEST = f"dynamodb.PutItem DescribeSecret {PROOF} dynamodb.UpdateItem"
+FINISH = f"dynamodb.PutItem DescribeSecret {PROOF} UpdateSecretVersionStage dynamodb.UpdateItem"
 BEFORE_SET = "dynamodb.PutItem DescribeSecret GetSecretValue GetSecretValue"
 SET = {
     "single-user": f"{LOG_IN} ALTER-ROLE COMMIT",
     "single-user-by-superuser": f"{LOG_IN} COMMIT GetSecretValue {LOG_IN} ALTER-ROLE COMMIT",
     "alternating-users": f"{LOG_IN} COMMIT GetSecretValue {LOG_IN} "
-    "SELECT CREATE-ROLE GRANT ALTER-ROLE SELECT ALTER-ROLE COMMIT",
+    "SELECT CREATE-ROLE GRANT SELECT ALTER-ROLE SELECT ALTER-ROLE COMMIT",
 }
 
 
