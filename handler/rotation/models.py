@@ -1,6 +1,5 @@
 """The data that moves through a rotation. Values of a secret are hidden from every printed form."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +17,7 @@ from pydantic import (
 )
 
 from rotation.errors import SecretMalformedError
+from rotation.json_text import JsonObject, RepeatedKeyError
 from rotation.settings import describe_validation
 
 STRATEGY_TAG = "rotation-strategy"
@@ -94,21 +94,30 @@ def _boolean(value: object) -> object:
     return value.lower() == "true" if isinstance(value, str) and value.lower() in {"true", "false"} else value
 
 
+def _number(value: object) -> object:
+    # JSON's true is no port 1.
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+_Name = Annotated[str, StringConstraints(max_length=1024)]
+"""Longer than any target's names, and short enough for a log line that repeats it."""
+
+
 class _Fields(BaseModel):
     """The keys of a secret that the function reads; a null counts as absent."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    username: Annotated[str, StringConstraints(min_length=1)]
+    username: Annotated[_Name, StringConstraints(min_length=1)]
     password: Annotated[SecretStr, Field(min_length=1)]
-    engine: str | None = None
-    host: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    dbname: str | None = None
+    engine: _Name | None = None
+    host: _Name | None = None
+    port: Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)] | None = None
+    dbname: _Name | None = None
     ssl: Annotated[bool | None, BeforeValidator(_boolean)] = None
-    tls_server_name: str | None = None
-    superuser_arn: str | None = Field(None, alias="masterarn")
-    clone_of: str | None = Field(None, alias="cloneof")
+    tls_server_name: _Name | None = None
+    superuser_arn: Annotated[str, StringConstraints(max_length=2048)] | None = Field(None, alias="masterarn")
+    clone_of: _Name | None = Field(None, alias="cloneof")
 
     @field_validator("*")
     @classmethod
@@ -120,15 +129,18 @@ class _Fields(BaseModel):
         return value
 
 
+_KEYS = {field.alias or name for name, field in _Fields.model_fields.items()}
+
+
 @dataclass(frozen=True)
 class SecretDocument:
     """A secret's JSON: typed where the function reads it, untouched everywhere else.
 
-    The raw mapping is kept so that unknown keys, their order and their types survive a rotation.
+    Unknown keys survive a rotation to the letter.
     """
 
     fields: _Fields
-    _raw: Mapping[str, Any] = field(repr=False)
+    _json: JsonObject = field(repr=False)
 
     @classmethod
     def parse(cls, text: str, whose: str) -> Self:
@@ -138,30 +150,34 @@ class SecretDocument:
             SecretMalformedError: names the key at fault, never a value.
         """
         try:
-            raw = json.loads(text)
-        except (ValueError, RecursionError):
-            raise SecretMalformedError(f"the {whose} value is not JSON") from None
-        if not isinstance(raw, dict):
-            raise SecretMalformedError(f"the {whose} value is not a JSON object")
+            return cls._of(JsonObject.read(text), whose)
+        except RepeatedKeyError as error:
+            # Which key it is can be told only of those that are no secret for certain.
+            name = f"the key {error.key}" if error.key in _KEYS else "a key that the function does not read"
+            raise SecretMalformedError(f"the {whose} value holds {name} more than once") from None
+        except ValueError as error:
+            raise SecretMalformedError(f"the {whose} value {error}") from None
+
+    @classmethod
+    def _of(cls, json: JsonObject, whose: str) -> Self:
         try:
-            fields = _Fields.model_validate({key: value for key, value in raw.items() if value is not None})
+            fields = _Fields.model_validate({key: value for key, value in json.values.items() if value is not None})
         except ValidationError as error:
             raise SecretMalformedError(f"the {whose} value has wrong keys: {describe_validation(error)}") from None
-        return cls(fields, raw)
+        return cls(fields, json)
 
     def changed(self, **keys: str | int | None) -> "SecretDocument":
         """A copy with other values; None removes the key."""
-        raw = {key: value for key, value in {**self._raw, **keys}.items() if key not in keys or value is not None}
-        return SecretDocument.parse(json.dumps(raw), "new")
+        return self._of(self._json.changed(keys), "new")
 
     @property
     def keys(self) -> Mapping[str, Any]:
         """All keys, as they are stored; to be shown to nobody but the target."""
-        return self._raw
+        return self._json.values
 
     def to_json(self) -> str:
         """The JSON that is stored: the only place that reveals the value."""
-        return json.dumps(self._raw)
+        return self._json.text()
 
     @property
     def engine(self) -> str:

@@ -1,6 +1,7 @@
 """One rotation on fakes, ready for any of its steps."""
 
 import io
+import json
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -86,7 +87,8 @@ class Scene:
     @property
     def pending_value(self) -> dict[str, Any]:
         """The keys that were stored for the new version."""
-        return dict(self.store.values[self.store.token].document._raw)
+        keys: dict[str, Any] = json.loads(self.store.values[self.store.token].document.to_json())
+        return keys
 
     def hold_pending(self, **keys: Any) -> None:
         """Let the pending version hold the current keys with changes."""

@@ -98,6 +98,15 @@ def test_absent_and_null_are_the_same() -> None:
         ({"port": SENTINEL}, "port"),
         ({"port": 0}, "port"),
         ({"port": 65536}, "port"),
+        ({"port": True}, "port"),
+        ({"port": 10**40}, "port"),
+        ({"port": "9" * 10_000}, "port"),
+        ({"username": "u" * 1025}, "username"),
+        ({"host": "h" * 1_000_000}, "host"),
+        ({"dbname": "d" * 1025}, "dbname"),
+        ({"tls_server_name": "t" * 1025}, "tls_server_name"),
+        ({"masterarn": "m" * 2049}, "masterarn"),
+        ({"cloneof": "c" * 1025}, "cloneof"),
         ({"dbname": [SENTINEL]}, "dbname"),
         ({"ssl": SENTINEL}, "ssl"),
         ({"tls_server_name": [SENTINEL]}, "tls_server_name"),
@@ -125,8 +134,16 @@ def test_a_wrong_key_is_named_and_its_value_is_not(keys: dict[str, Any], named: 
         (f'"{SENTINEL}"', "is not a JSON object"),
         (f'["{SENTINEL}"]', "is not a JSON object"),
         ("null", "is not a JSON object"),
+        (f'{{"{SENTINEL}": 1, "{SENTINEL}": 2}}', "holds a key that the function does not read more than once"),
+        ('{"password": "a", "password": "b"}', "holds the key password more than once"),
+        ('{"masterarn": "a", "masterarn": null}', "holds the key masterarn more than once"),
+        (f'{{"username": "app", "password": "{SENTINEL}", "x": NaN}}', "holds NaN or an infinity"),
+        (f'{{"username": "app", "password": "{SENTINEL}", "x": [-Infinity]}}', "holds NaN or an infinity"),
     ],
-    ids=["text", "cut off", "nested without end", "empty", "string", "list", "null"],
+    ids=[
+        *("text", "cut off", "nested without end", "empty", "string", "list", "null"),
+        *("repeated key of somebody's", "repeated key", "repeated key with null", "not a number", "infinity"),
+    ],
 )
 def test_a_value_that_is_no_object_is_refused_without_quoting_it(text: str, what: str) -> None:
     with pytest.raises(SecretMalformedError, match=f"^secret_malformed: the AWSCURRENT value {what}") as caught:

@@ -1,5 +1,6 @@
 """Which strategy a secret gets, and whom each one gives the new password to."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -99,7 +100,7 @@ def turns(first: str, count: int) -> list[dict[str, Any]]:
             Creation(FakeEngine(FakeServer({})), latest, FakeSuperusers(None), lambda _: SecretStr("new"), TOKEN)
         )
         strategy.check_user(latest, following, TRAITS)
-        history.append(dict(following._raw))
+        history.append(json.loads(following.to_json()))
         latest = following
     return history
 
