@@ -22,6 +22,7 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
+from rotation.aws_answers import missing_in
 from rotation.deadline import Deadline
 from rotation.errors import (
     AccessDeniedError,
@@ -86,6 +87,19 @@ _ERRORS_BY_CODE: dict[str, type[RotationError]] = {
     "ResourceNotFoundException": SecretNotFoundError,
 }
 _HTTP_SERVER_ERROR = 500
+_CODE = re.compile(r"[\w.]{1,100}")
+_POLICIES = (
+    r"(?:(?:identity-based|resource-based|session|VPC endpoint|service control|resource control) policy"
+    r"|permissions boundary)"
+)
+_DENIAL = re.compile(
+    r"not authorized to perform: [\w-]+:\w+(?: on resource: arn:[\w:/+=,.@*-]+)?"
+    rf"(?: because no {_POLICIES} allows| with an explicit deny in an? {_POLICIES})?"
+)
+"""Permission, resource and kind of policy: all that is repeated of AWS's words, as others may quote a parameter.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
 
 
 class AwsClients:
@@ -150,27 +164,40 @@ class AwsCalls:
         method: Callable[..., dict[str, Any]] = getattr(self._client, operation)
         with self._record.call(self._service, operation):
             try:
-                return method(**parameters)
+                return self._checked(operation, method(**parameters))
             except ClientError as error:
                 refusal = self._translate(error, operation)
                 if not isinstance(refusal, expected):
                     raise refusal from None
             except BotoCoreError as error:
                 raise self._unanswered(error, operation) from None
+            except RotationError:
+                raise  # the deadline's, from the hook before each attempt
+            except Exception as error:  # noqa: BLE001 - botocore lets its parsers fail with anything
+                raise self._unreadable(operation, type(error).__name__) from None
         raise refusal
+
+    def _checked(self, operation: str, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer, if it is one."""
+        if (field := missing_in(answer, operation)) is not None:
+            raise self._unreadable(operation, f"no valid {field}")
+        return answer
+
+    def _unreadable(self, operation: str, why: str) -> AwsError:
+        return AwsUnavailableError(f"{self._service} {operation} gave an answer that cannot be read ({why})")
 
     def _translate(self, error: ClientError, operation: str) -> RotationError:
         details = error.response.get("Error", {})
-        code, message = details.get("Code", "an unknown error"), details.get("Message", "")
+        code, message = (str(details.get(name, "")) for name in ("Code", "Message"))
+        code = code if _CODE.fullmatch(code) else "an unknown error"
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         what = f"{self._service} {operation} answered {code}"
         kind = _ERRORS_BY_CODE.get(code)
         if code.startswith("KMS") or (kind is AccessDeniedError and _KMS.search(message)):
             return KmsDeniedError(what)
         if code in _DENIALS:
-            # AWS's text names the missing permission and the resource; that of other errors may quote a parameter, and
-            # that of a wrong signature quotes the session token.
-            return AccessDeniedError(f"{what} ({message})" if message else what)
+            denial = _DENIAL.search(message)
+            return AccessDeniedError(f"{what} ({denial[0]})" if denial else what)
         if kind is not None:
             return kind(what)
         return AwsUnavailableError(what) if status >= _HTTP_SERVER_ERROR else AwsRejectedError(what)

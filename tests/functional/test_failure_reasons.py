@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.faults.database_proxy import CLEAR_PASSWORD_REQUEST, DatabaseProxy, I
 from tests.functional.seen import Seen
 from tests.functional.world import PENDING, Deployed, Run, World
 
+DEPLOYED = Path(__file__).parent / "deployed"
 CLASSES = {kind.reason: kind for kind in error_classes()}
 # One is always answered by rolling forward, the other is what Secrets Manager says and not what the function does.
 NOT_MET = {VersionExistsError.reason, ServiceReportedError.reason}
@@ -44,8 +46,9 @@ class Bench:
 
     def set_after_create(self, run: Run, function: Deployed | None = None) -> Seen:
         """The step setSecret after the one that makes the value."""
-        self.deployed.steps(run, "createSecret")
-        return (function or self.deployed).step("setSecret", run)
+        function = function or self.deployed
+        function.steps(run, "createSecret")
+        return function.step("setSecret", run)
 
     def create_with(self, code: str, message: str = "AWS's words", status: int = 400) -> Seen:
         """The step createSecret while Secrets Manager answers with an error."""
@@ -259,7 +262,8 @@ def deadline(bench: Bench) -> Seen:
 
 
 def internal(bench: Bench) -> Seen:
-    return bench.create_with("an answer that is none", status=200)
+    with bench.world.deployed("broken_engine.lambda_handler", libraries=(DEPLOYED,)) as broken:
+        return bench.set_after_create(bench.run_on(engine="broken"), broken)
 
 
 SCENARIOS: dict[str, Callable[[Bench], Seen]] = {

@@ -13,13 +13,12 @@ import pytest
 from tests.faults.database_proxy import DatabaseProxy, Interference
 from tests.functional.search import Leak, Search
 from tests.functional.seen import Seen
-from tests.functional.test_failure_reasons import SCENARIOS, Bench
+from tests.functional.test_failure_reasons import DEPLOYED, SCENARIOS, Bench
 from tests.functional.world import PENDING, STEPS, Deployed, Run, World
 from tests.verdict import Verdict
 
 SENTINEL = "Sentinel-7f3a91c2-value"
 ROTATION_TOKEN = "sentinel-rotation-token-0123456789abcdef"
-DEPLOYED = Path(__file__).parent / "deployed"
 VOICES = {
     "usual": {},
     "debug": {"POWERTOOLS_LOG_LEVEL": "DEBUG", "POWERTOOLS_LOGGER_LOG_EVENT": "true"},
