@@ -61,8 +61,11 @@ class AlternatingUsers:
 def _pair(current: SecretDocument, traits: EngineTraits) -> tuple[str, str]:
     """Owner and clone, whichever of them the document names."""
     user = current.fields.username
-    if current.fields.clone_of:
-        return current.fields.clone_of, user
+    if owner := current.fields.clone_of:
+        if user != _clone_name(owner, traits.max_username_bytes):
+            # Or a secret could have the password of any user set whose member its own is.
+            raise TargetMismatchError("username is not the name of a clone of the user in cloneof")
+        return owner, user
     if user.endswith(_SUFFIX):
         return user.removesuffix(_SUFFIX), user
     return user, _clone_name(user, traits.max_username_bytes)

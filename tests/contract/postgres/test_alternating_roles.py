@@ -188,13 +188,26 @@ class TestHostility:
         rotation.rotate()
         assert administer(server, f"SELECT rolsuper FROM pg_roles WHERE rolname = '{owner}'") == [(False,)]
 
+    def test_a_member_of_somebodys_role_cannot_have_that_roles_password_set(
+        self, rotation: SecretInRotation, server: PostgresServer
+    ) -> None:
+        victim, password = new_name("victim"), new_password()
+        create_role(server, victim, password)
+        administer(server, "GRANT {} TO {}", victim, rotation.current.fields.username)
+        rotation.create()
+        rotation.current = rotation.current.changed(cloneof=victim)
+        rotation.pending = rotation.pending.changed(username=victim)
+        with refused(TargetMismatchError):
+            rotation.set()
+        assert can_log_in(server, victim, password)
+
     @pytest.mark.parametrize("victim", ["postgres", "pg_monitor"])
     def test_a_claim_to_be_somebodys_clone_changes_nothing(
         self, rotation: SecretInRotation, server: PostgresServer, victim: str
     ) -> None:
-        rotation.current = rotation.current.changed(cloneof=victim)
         rotation.create()
-        assert rotation.pending.fields.username == victim
+        rotation.current = rotation.current.changed(cloneof=victim)
+        rotation.pending = rotation.pending.changed(username=victim)
         before = all_roles(server)
         with refused(TargetMismatchError):
             rotation.set()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from rotation.errors import SecretMalformedError
-from rotation.models import STRATEGY_TAG, SecretDescription
+from rotation.errors import SecretMalformedError, TargetMismatchError
+from rotation.models import STRATEGY_TAG, SecretDescription, SecretDocument
 from rotation.protocols import EngineTraits
 from rotation.settings import StrategyName
 from rotation.strategies import STRATEGIES, choose
@@ -90,15 +90,17 @@ def test_only_strategies_of_one_user_interrupt_its_clients() -> None:
     }
 
 
+def creation_after(current: SecretDocument) -> Creation:
+    return Creation(FakeEngine(FakeServer({})), current, FakeSuperusers(None), lambda _: SecretStr("new"), TOKEN)
+
+
 def turns(first: str, count: int) -> list[dict[str, Any]]:
     """The documents of consecutive rotations by alternating users."""
     strategy = STRATEGIES[StrategyName.ALTERNATING_USERS]
     latest = document({**CURRENT_KEYS, "username": first, **WITH_SUPERUSER})
     history = []
     for _ in range(count):
-        following = strategy.next_document(
-            Creation(FakeEngine(FakeServer({})), latest, FakeSuperusers(None), lambda _: SecretStr("new"), TOKEN)
-        )
+        following = strategy.next_document(creation_after(latest))
         strategy.check_user(latest, following, TRAITS)
         history.append(json.loads(following.to_json()))
         latest = following
@@ -131,3 +133,20 @@ def test_a_shortened_clone_carries_its_owner_until_it_is_the_owners_turn_again()
 
 def test_long_names_that_begin_alike_get_different_clones() -> None:
     assert turns("u" * 62 + "1", 1)[0]["username"] != turns("u" * 62 + "2", 1)[0]["username"]
+
+
+@pytest.mark.parametrize(
+    ("username", "owner"),
+    [("app", "victim"), ("victim_clone", "victim"), ("app_clone", "victim"), ("u" * 63, "u" * 63), ("app", "app")],
+)
+def test_a_secret_cannot_name_as_its_owner_whose_clone_it_is_not_by_name(username: str, owner: str) -> None:
+    strategy = STRATEGIES[StrategyName.ALTERNATING_USERS]
+    current = document({**CURRENT_KEYS, **WITH_SUPERUSER, "username": username, "cloneof": owner})
+    pending = document({**CURRENT_KEYS, **WITH_SUPERUSER, "username": owner})
+    if username == "victim_clone":  # it is by name; whether it is in truth, the target is asked
+        strategy.check_user(current, pending, TRAITS)
+        return
+    with pytest.raises(TargetMismatchError, match="cloneof"):
+        strategy.next_document(creation_after(current))
+    with pytest.raises(TargetMismatchError, match="cloneof"):
+        strategy.check_user(current, pending, TRAITS)
