@@ -22,6 +22,11 @@ class Endpoint:
     port: int
 
 
+def _endpoint(host: str | None, port: int | None) -> Endpoint | None:
+    """None for a server that has none yet."""
+    return Endpoint(host, port) if host and port else None
+
+
 class RdsDirectory:
     """Looks database servers up in RDS."""
 
@@ -32,11 +37,11 @@ class RdsDirectory:
     def primary_from_tags(self, tags: dict[str, str]) -> Endpoint | None:
         """The primary that an RDS-managed superuser secret belongs to; None if the tags name none."""
         if (arn := tags.get(_INSTANCE_TAG)) is not None:
-            instance = self._instance(arn)
-            return Endpoint(instance["Endpoint"]["Address"], instance["Endpoint"]["Port"]) if instance else None
+            place = (self._instance(arn) or {}).get("Endpoint", {})
+            return _endpoint(place.get("Address"), place.get("Port"))
         if (arn := tags.get(_CLUSTER_TAG)) is not None:
-            cluster = self._cluster(arn)
-            return Endpoint(cluster["Endpoint"], cluster["Port"]) if cluster else None
+            cluster = self._cluster(arn) or {}
+            return _endpoint(cluster.get("Endpoint"), cluster.get("Port"))
         return None
 
     def is_served_by(self, host: str, primary: str) -> bool:
@@ -91,10 +96,16 @@ class SuperuserDirectory:
         superuser = version.document
         if superuser.fields.host is None:
             superuser = self._complete(arn, superuser)
-        login = login_of(superuser, self._engine_for(document).traits)
+        engine = self._engine_for(document)
+        login = login_of(superuser, engine.traits)
         if superuser.fields.engine not in {None, document.engine}:
             raise TargetMismatchError("engine differs between the secret and its superuser's")
-        if login.host != document.fields.host and not self._rds.is_served_by(document.fields.host or "", login.host):
+        own = login_of(document, engine.traits)
+        if login.host == own.host:
+            # Two servers of one machine are as much strangers as any.
+            if login.port != own.port:
+                raise TargetMismatchError("port differs between the secret and its superuser's")
+        elif not self._rds.is_served_by(own.host, login.host):
             raise TargetMismatchError("host differs between the secret and its superuser's, and is no replica of it")
         return login
 

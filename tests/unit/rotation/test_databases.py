@@ -104,19 +104,19 @@ def login_for(
 
 def test_a_superuser_on_the_same_host_needs_no_question_to_rds(aws: AwsStage, login_for: LoginFor) -> None:
     before = len(aws.calls)
-    login = login_for("db", {"engine": "postgres", "host": "db", "port": 5440, "dbname": "admin"})
+    login = login_for("db", {"engine": "postgres", "host": "db", "port": 5440, "dbname": "admin"}, port=5440)
     assert (login.host, login.port, login.username, login.dbname) == ("db", 5440, "root", "admin")
     assert login.password.get_secret_value() == SUPERUSER_PASSWORD
     assert "rds" not in {call.service for call in aws.calls[before:]}
 
 
 def test_a_superusers_secret_made_by_rds_for_an_instance_is_completed(login_for: LoginFor, rds: Rds) -> None:
-    login = login_for(rds.instance, {}, {"aws:rds:primarydbinstancearn": rds.instance_arn})
+    login = login_for(rds.instance, {}, {"aws:rds:primarydbinstancearn": rds.instance_arn}, port=rds.port)
     assert (login.host, login.port) == (rds.instance, rds.port)
 
 
 def test_a_superusers_secret_made_by_rds_for_a_cluster_is_completed(login_for: LoginFor, rds: Rds) -> None:
-    login = login_for(rds.cluster, {}, {"aws:rds:primarydbclusterarn": rds.cluster_arn})
+    login = login_for(rds.cluster, {}, {"aws:rds:primarydbclusterarn": rds.cluster_arn}, port=rds.port)
     assert (login.host, login.port) == (rds.cluster, rds.port)
 
 
@@ -144,6 +144,32 @@ def test_a_strangers_host_is_refused(login_for: LoginFor, rds: Rds, endpoint: st
 def test_the_superuser_of_another_server_is_refused(login_for: LoginFor, rds: Rds, host: str) -> None:
     with pytest.raises(TargetMismatchError, match="host differs"):
         login_for(getattr(rds, host), {"host": rds.other_instance})
+
+
+@pytest.mark.parametrize(("mine", "superusers"), [(5433, None), (None, 5433), (5433, 5434)])
+def test_the_superuser_of_another_server_on_the_same_host_is_refused(
+    login_for: LoginFor, mine: int | None, superusers: int | None
+) -> None:
+    with pytest.raises(TargetMismatchError, match="port differs"):
+        login_for("db", {"host": "db", "port": superusers}, port=mine)
+
+
+def test_a_port_that_is_left_out_is_the_engines(login_for: LoginFor) -> None:
+    assert login_for("db", {"host": "db", "port": "5432"}).port == login_for("db", {"host": "db"}, port=5432).port == 5432
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"Endpoint": {}}, {"Endpoint": {"Address": "db"}}, {"Endpoint": {"Port": 1}}], ids=str
+)
+def test_an_instance_without_an_endpoint_as_yet_is_no_defect(answer: dict[str, Any]) -> None:
+    directory = RdsDirectory(lambda: lambda _operation, **_: {"DBInstances": [answer]})  # type: ignore[arg-type, return-value]
+    assert directory.primary_from_tags({"aws:rds:primarydbinstancearn": "arn:aws:rds:eu-central-1:1:db:new"}) is None
+
+
+@pytest.mark.parametrize("answer", [{}, {"Endpoint": "db"}, {"Port": 1}], ids=str)
+def test_a_cluster_without_an_endpoint_as_yet_is_no_defect(answer: dict[str, Any]) -> None:
+    directory = RdsDirectory(lambda: lambda _operation, **_: {"DBClusters": [answer]})  # type: ignore[arg-type, return-value]
+    assert directory.primary_from_tags({"aws:rds:primarydbclusterarn": "arn:aws:rds:eu-central-1:1:cluster:new"}) is None
 
 
 @pytest.mark.parametrize(
