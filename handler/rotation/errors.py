@@ -63,8 +63,8 @@ class RotationError(Exception):
     remedy: ClassVar[str]
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        self.message = _printable(message)
-        self.next_action = _printable(remedy or self.remedy)
+        self.message = printable(message)
+        self.next_action = printable(remedy or self.remedy)
         super().__init__(f"{self.reason}: {self.message}. {self.next_action}")
 
 
@@ -294,7 +294,7 @@ def error_classes(root: type[RotationError] = RotationError) -> Iterator[type[Ro
         yield from error_classes(child)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without characters that end a line or change how it reads: the names in it come from a secret."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text

@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging.buffer import LoggerBufferConfig
 from rotation.errors import DuplicateInFlightError, InternalError, RotationError
 from rotation.metrics import Metric, emit
 from rotation.settings import ReportingSettings
-from rotation.step_record import UNKNOWN, StepRecord
+from rotation.step_record import UNKNOWN, StepRecord, printable_facts
 from rotation.tracing import Span, Tracing
 
 
@@ -39,7 +39,7 @@ class WatchReport:
 
     def detail(self, message: str, **facts: Any) -> None:
         """Log one finding."""
-        self._logger.warning(message, extra=facts)
+        self._logger.warning(message, extra=printable_facts(facts))
 
     def measure(self, values: Mapping[Metric, float]) -> None:
         """Add figures."""

@@ -31,13 +31,13 @@ _FAILURES = frozenset({"RotationFailed", "RotationAbandoned"})
 
 
 class _Subject(BaseModel):
-    secret_id: Annotated[str, StringConstraints(min_length=1)] = Field(alias="SecretId")
+    secret_id: Annotated[str, StringConstraints(min_length=1, max_length=2048)] = Field(alias="SecretId")
 
 
 class _Detail(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    event_name: str = Field(alias="eventName")
+    event_name: Annotated[str, StringConstraints(max_length=128)] = Field(alias="eventName")
     subject: _Subject = Field(alias="additionalEventData")
 
 

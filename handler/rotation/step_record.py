@@ -1,16 +1,22 @@
 """The record of one invocation: the only thing that the rest of the function tells what it does."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from rotation.errors import RotationError
+from rotation.errors import RotationError, printable
 from rotation.tracing import Tracing
 
 UNKNOWN = "unknown"
+
+
+def printable_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that are known, with texts that can neither end a line nor fail to be written: some come from a secret."""
+    known = {key: value for key, value in facts.items() if value is not None}
+    return {key: printable(value) if isinstance(value, str) else value for key, value in known.items()}
 
 
 class StepRecord:
@@ -28,10 +34,10 @@ class StepRecord:
 
     def note(self, **facts: Any) -> None:
         """Remember what became known; None is ignored. Nothing secret."""
-        self.facts.update({key: value for key, value in facts.items() if value is not None})
+        self.facts.update(printable_facts(facts))
         if "rotation_id" in facts:
             # At once, so that the details that follow carry it as well.
-            self._logger.set_correlation_id(facts["rotation_id"])
+            self._logger.set_correlation_id(self.facts["rotation_id"])
 
     def fact(self, name: str) -> str:
         """A noted fact for use as a dimension."""
