@@ -187,9 +187,7 @@ class AwsCalls:
         return AwsUnavailableError(f"{self._service} {operation} gave an answer that cannot be read ({why})")
 
     def _translate(self, error: ClientError, operation: str) -> RotationError:
-        details = error.response.get("Error", {})
-        code, message = (str(details.get(name, "")) for name in ("Code", "Message"))
-        code = code if _CODE.fullmatch(code) else "an unknown error"
+        code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         what = f"{self._service} {operation} answered {code}"
         kind = _ERRORS_BY_CODE.get(code)
@@ -211,3 +209,9 @@ class AwsCalls:
         if isinstance(error, ParamValidationError):
             return AwsRejectedError(what, remedy="A value in the event or the secret breaks the limits of the API.")
         return AwsUnavailableError(what)
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's error code, unless what stands there is none."""
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return code if _CODE.fullmatch(code) else "an unknown error"

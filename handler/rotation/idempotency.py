@@ -25,8 +25,9 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyItemNotFoundError,
 )
 from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from rotation.aws import code_of
 from rotation.errors import DuplicateInFlightError
 from rotation.models import Progress, RotationEvent, Step
 from rotation.observability import LambdaContext
@@ -58,11 +59,16 @@ class StepTable(DynamoDBPersistenceLayer):
         try:
             with self._record.call(_PHASE, operation):
                 yield
-        except (ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 - an answer or an item that is none fails with anything
             # One loss is enough to know: further calls of this step would only wait for the same timeout.
             self._lost = True
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-            self._record.note(store_lost=code)
+            self._record.note(store_lost=code_of(error) if isinstance(error, ClientError) else type(error).__name__)
+
+    def _item_to_data_record(self, data: dict[str, Any]) -> DataRecord:
+        data_record = super()._item_to_data_record(data)
+        # Read here, where it may fail.
+        data_record.response_json_as_dict()
+        return data_record
 
     def _put_record(self, data_record: DataRecord) -> None:
         existing = None
@@ -175,8 +181,12 @@ def _stored(result: StepResult) -> dict[str, Any]:
     return {"outcome": result.outcome.value, "progress": asdict(result.progress) if result.progress else None}
 
 
-def _progress(stored: dict[str, Any] | None) -> Progress | None:
+def _progress(stored: Any) -> Progress | None:
     try:
-        return Progress(**stored["progress"]) if stored and stored.get("progress") else None
-    except TypeError:
-        return None  # left behind by another version of this function
+        progress = Progress(**stored["progress"])
+    except (KeyError, TypeError):
+        return None  # left behind by another version of this function, or by somebody else
+    times = (progress.started_at_ms, progress.changed_at_ms or 0)
+    names = (progress.engine or "", progress.strategy or "")
+    is_ours = all(isinstance(time, int) for time in times) and all(isinstance(name, str) for name in names)
+    return progress if is_ours else None

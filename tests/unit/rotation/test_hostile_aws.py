@@ -280,6 +280,6 @@ def test_a_parameter_that_is_refused_before_the_call_is_not_quoted(
 ) -> None:
     calls = new_clients().calls("secretsmanager", new_record())
     with pytest.raises(AwsRejectedError) as caught:
-        calls("put_secret_value", SecretId="app", SecretString=[SENTINEL], **{SENTINEL: 1})
+        calls("put_secret_value", SecretId="app", SecretString=[SENTINEL], Description={SENTINEL: SENTINEL})
     assert SENTINEL not in str(caught.value)
     assert caught.value.__suppress_context__

@@ -1,6 +1,7 @@
 """Lock and short memory: a hint that is checked, a duplicate that is told, and a store whose loss stops nothing."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ import pytest
 
 from local.aws import AwsStage
 from local.aws_faults import Disturbance
+from local.contract.peers import answering
 from rotation.aws import IDEMPOTENCY_PATIENCE, AwsClients
 from rotation.errors import DuplicateInFlightError, LoginRefusedError
 from rotation.idempotency import StepLock, StepTable
@@ -278,3 +280,62 @@ def test_an_environment_remembers_a_bounded_number_of_rotations(environment: Mak
         here._lock._remember(event(token=f"{number:032}"), DONE)
     assert not here._lock.set_here(event(token=f"{0:032}"))
     assert here._lock.set_here(event(token=f"{256:032}"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": {"S": "no JSON"}},
+        {"data": {"S": "[" * 100_000}},
+        {"data": {"N": "1"}},
+        {"data": {"S": "[1]"}},
+        {"data": {"S": '"text"'}},
+        {"data": {"S": '{"progress": 5}'}},
+        {"data": {"S": '{"progress": {}}'}},
+        {"data": {"S": '{"progress": {"started_at_ms": "yesterday"}}'}},
+        {"data": {"S": '{"progress": {"started_at_ms": 1, "changed_at_ms": [1]}}'}},
+        {"data": {"S": '{"progress": {"started_at_ms": 1, "engine": {"a": 1}}}'}},
+        {"status": {"S": "SENTINEL"}},
+        {"status": {"N": "1"}},
+        {"status": None},
+        {"expiration": {"S": "never"}},
+        {"expiration": None},
+        {"in_progress_expiration": {"S": "never"}},
+        {"data": None},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_an_item_that_is_none_of_ours_stops_nothing_and_is_no_hint(
+    dynamodb: "DynamoDBClient", environment: Make, change: dict[str, Any]
+) -> None:
+    here = environment()
+    here.run(event())
+    (item,) = items(dynamodb)
+    spoilt = {key: value for key, value in {**item, **change}.items() if value is not None}
+    dynamodb.put_item(TableName=TABLE, Item=spoilt)
+    there = environment()
+    there.run(event(Step.CREATE))
+    assert there.remembers(event()) in {(False, None), (False, DONE.progress)}
+    assert there.run(event()) is DONE
+    assert there.hints[-1] in {None, DONE.progress}
+
+
+def test_a_store_whose_answers_are_none_stops_nothing_and_is_noted(
+    make_record: Callable[[], StepRecord], new_clients: Callable[[], AwsClients], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\xff\xfe[1")
+
+    with answering(answer) as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        here = Environment(new_clients().raw("dynamodb", IDEMPOTENCY_PATIENCE), make_record)
+        assert here.run(event()) is DONE
+    assert here.facts["store_lost"] == "UnicodeDecodeError"
+
+
+def test_an_error_code_that_is_none_is_not_repeated(aws: AwsStage, environment: Make) -> None:
+    aws.fail("dynamodb", code="the item {'password': 'x'} is too large", message="no")
+    here = environment()
+    assert here.run(event()) is DONE
+    assert here.facts["store_lost"] == "an unknown error"
