@@ -114,8 +114,9 @@ class _Fields(BaseModel):
     host: _Name | None = None
     port: Annotated[int, Field(ge=1, le=65535), BeforeValidator(_number)] | None = None
     dbname: _Name | None = None
-    ssl: Annotated[bool | None, BeforeValidator(_boolean)] = None
-    tls_server_name: _Name | None = None
+    # Strict: no other word or number may take the demand for TLS off.
+    ssl: Annotated[bool | None, Field(strict=True), BeforeValidator(_boolean)] = None
+    tls_server_name: Annotated[_Name, StringConstraints(pattern=r"^[^\s,/@]+$")] | None = None
     superuser_arn: Annotated[str, StringConstraints(max_length=2048)] | None = Field(None, alias="masterarn")
     clone_of: _Name | None = Field(None, alias="cloneof")
 
