@@ -21,7 +21,8 @@ settings.register_profile("thorough", max_examples=1000, deadline=None, database
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A server that checks passwords; tests make roles of their own on it, and leave it running as they found it."""
-    with PostgresServer(settings={"log_statement": "all"}) as server:
+    # Each line begins with the name that the client gave itself, so that the function's are told from the tests'.
+    with PostgresServer(settings={"log_statement": "all", "log_line_prefix": "%a|"}) as server:
         yield server
 
 

@@ -26,7 +26,7 @@ OnMessage = Callable[[bytes], Interference | bytes]
 
 
 class DatabaseProxy:
-    """A TCP proxy on a fresh port of 127.0.0.1; `on_message` may be exchanged at any time.
+    """A TCP proxy on a fresh port of 127.0.0.1; `on_message` may be exchanged at any time, `heard` is all that clients sent.
 
     libpq waits for an answer after each message it flushes, so one read is one message (or one flushed group of them).
     `on_lost_answer` is called when an answer is lost: what was asked has taken effect, and the connection is still open.
@@ -37,6 +37,7 @@ class DatabaseProxy:
     def __init__(self, upstream: tuple[str, int]) -> None:
         self._upstream = upstream
         self.on_message: OnMessage = lambda _message: Interference.FORWARD
+        self.heard = bytearray()
         self._connections: set[socket.socket] = set()
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
@@ -67,6 +68,7 @@ class DatabaseProxy:
             _Session(client, server, self._decide, self._tell_of_lost_answer).start()
 
     def _decide(self, message: bytes) -> Interference | bytes:
+        self.heard += message
         return self.on_message(message)
 
     def _tell_of_lost_answer(self) -> None:

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -56,6 +57,7 @@ class World:
         self.server = server
         self.xray = xray
         self._prefix = prefix
+        self._port = server.port
         self._numbers = count(1)
         # A client takes a while to make, so each is made once.
         self.secrets_manager = aws.client("secretsmanager")
@@ -83,6 +85,12 @@ class World:
         ) as function:
             yield Deployed(self, function)
 
+    def by_way_of(self, port: int) -> "World":
+        """The same world, in which new secrets lead to another port of the same machine."""
+        other = copy(self)
+        other._port = port
+        return other
+
     # Secrets
 
     def new_secret(self, *, superuser: bool = False, tag: str | None = None, name: str | None = None, **changes: Any) -> str:
@@ -100,7 +108,7 @@ class World:
 
     def login_keys(self, **changes: Any) -> JsonObject:
         """The keys of a secret for this server without its user."""
-        server = {"engine": "postgres", "host": self.server.host, "port": self.server.port}
+        server = {"engine": "postgres", "host": self.server.host, "port": self._port}
         keys = {**server, "dbname": "postgres", "ssl": False, **changes}
         return {key: value for key, value in keys.items() if value is not None}
 
