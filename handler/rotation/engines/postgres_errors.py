@@ -54,6 +54,9 @@ LOGIN_PHRASES: tuple[tuple[str, type[TargetError], str], ...] = (
     ("system is not accepting connections", TargetNotReadyError, "is a standby that takes no connections"),
     ("system is not yet accepting connections", TargetNotReadyError, "is not yet accepting connections"),
     ("authentication method requirement", AuthenticationUnsafeError, "did not ask for SCRAM"),
+    ("SASL authentication mechanisms", AuthenticationUnsafeError, "offers no way to authenticate that proves both sides"),
+    ("over a non-SSL connection", AuthenticationUnsafeError, "asks for a binding to TLS on a connection without it"),
+    ("incorrect server signature", AuthenticationUnsafeError, "could not prove that it knows the password: an impostor?"),
     ("Ident authentication failed", AuthenticationUnsafeError, "asks ident for user {user}, not for a password"),
     ("valid client certificate", TlsFailedError, "asks for a client certificate, and the function has none"),
     ("server does not support SSL", TlsFailedError, "does not offer TLS"),
@@ -104,6 +107,7 @@ PASSWORD_STATES: tuple[tuple[str, type[TargetError], str], ...] = (
 )
 """The same for the statement that sets a password; elsewhere these states mean something else."""
 
+_STATE = re.compile("[0-9A-Z]{5}")
 _COLLISION = "tuple concurrently"
 """Of PostgreSQL's answer when two sessions alter one role: it has no state of its own, only that for internal errors."""
 
@@ -127,12 +131,19 @@ def statement_error(error: psycopg.Error, name: str) -> TargetError:
     state = error.sqlstate
     if state is None:
         return ConnectionLostError(f"the connection broke during {name}")
+    if not _STATE.fullmatch(state):
+        return unreadable(name)
     for prefix, kind, what in (*STATEMENT_STATES, *(PASSWORD_STATES if name == "alter_role" else ())):
         if state.startswith(prefix):
             return kind(f"{name} failed with SQLSTATE {state}: {what}")
     if _COLLISION in str(error):
         return TargetBusyError(f"{name} failed because another session altered the same role")
     return StatementRejectedError(f"{name} failed with SQLSTATE {state}")
+
+
+def unreadable(name: str) -> StatementRejectedError:
+    """The error for an answer that PostgreSQL would not give."""
+    return StatementRejectedError(f"{name} was answered with something that cannot be read")
 
 
 def _without_names(text: str, *names: str) -> str:

@@ -12,7 +12,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from rotation.engines.invocation import Invocation
-from rotation.engines.postgres_errors import statement_error
+from rotation.engines.postgres_errors import statement_error, unreadable
 from rotation.errors import TargetMismatchError
 
 _ROLES = """
@@ -138,6 +138,8 @@ class PostgresSession:
                 return cursor.fetchall() if cursor.description else []
             except psycopg.Error as error:
                 raise statement_error(error, name) from None
+            except (LookupError, OverflowError, TypeError, ValueError):  # the driver's, from reading values
+                raise unreadable(name) from None
 
 
 def _items(value: str) -> list[str]:

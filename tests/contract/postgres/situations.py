@@ -13,6 +13,7 @@ from local.contract import peers
 from local.contract.rotating import document, new_name, new_password
 from local.postgres import PostgresServer
 from rotation.models import SecretDocument
+from tests.contract.postgres import fake_server
 from tests.contract.postgres.authorities import Authority
 from tests.contract.postgres.servers import (
     DEBIAN_BIN_DIR,
@@ -228,6 +229,24 @@ def standby_that_is_not_hot(request: pytest.FixtureRequest) -> Iterator[SecretDo
 @situation("authentication method requirement")
 def user_whose_password_is_not_checked(request: pytest.FixtureRequest) -> Iterator[SecretDocument]:
     yield secret_and_server(request)[0].changed(username="trusted")
+
+
+@situation("SASL authentication mechanisms")
+def server_that_offers_only_unknown_mechanisms(request: pytest.FixtureRequest) -> Iterator[SecretDocument]:
+    with peers.answering(fake_server.answering_first(fake_server.authentication(10, b"PLAIN\0\0"))) as port:
+        yield secret_and_server(request)[0].changed(port=port)
+
+
+@situation("over a non-SSL connection")
+def server_that_wants_a_binding_to_tls_that_is_not_there(request: pytest.FixtureRequest) -> Iterator[SecretDocument]:
+    with peers.answering(fake_server.answering_first(fake_server.authentication(10, b"SCRAM-SHA-256-PLUS\0\0"))) as port:
+        yield secret_and_server(request)[0].changed(port=port)
+
+
+@situation("incorrect server signature")
+def server_that_does_not_know_the_password(request: pytest.FixtureRequest) -> Iterator[SecretDocument]:
+    with peers.answering(fake_server.claiming_to_know_the_password()) as port:
+        yield secret_and_server(request)[0].changed(port=port)
 
 
 @situation("Ident authentication failed")
