@@ -30,6 +30,8 @@ def rows(kind: int, *values: bytes) -> bytes:
     return message(b"T", description) + b"".join(data) + message(b"C", b"SELECT 1\0") + IN_TRANSACTION
 
 
+_PATIENCE = 2.0
+"""Seconds without a word, or without being listened to, after which it hangs up: a test has to end."""
 MD5 = authentication(5, b"salt")
 SCRAM = authentication(10, b"SCRAM-SHA-256\0\0")
 IN_TRANSACTION = message(b"Z", b"T")
@@ -47,6 +49,7 @@ def answering_first(answer: bytes) -> Answer:
     """Say this to whoever comes, and nothing more."""
 
     def answer_once(connection: socket.socket) -> None:
+        connection.settimeout(_PATIENCE)
         connection.recv(65536)
         connection.sendall(answer)
         connection.recv(65536)
@@ -58,6 +61,7 @@ def claiming_to_know_the_password(iterations: int = 4096) -> Answer:
     """Ask for SCRAM, and end it with a signature that proves nothing."""
 
     def pretend(connection: socket.socket) -> None:
+        connection.settimeout(_PATIENCE)
         connection.recv(65536)
         connection.sendall(SCRAM)
         nonce = re.findall(rb"r=([^,]+)", connection.recv(65536))[0]
@@ -74,6 +78,7 @@ def answering_statements(answer: bytes) -> Answer:
     """Accept any password, and say this to every statement."""
 
     def accept(connection: socket.socket) -> None:
+        connection.settimeout(_PATIENCE)
         connection.recv(65536)
         connection.sendall(MD5)
         connection.recv(65536)
@@ -88,6 +93,7 @@ def never_ending(begin: bytes, rest: bytes) -> Answer:
     """Say one thing, and then another for ever."""
 
     def repeat(connection: socket.socket) -> None:
+        connection.settimeout(_PATIENCE)
         connection.recv(65536)
         connection.sendall(begin)
         while True:
