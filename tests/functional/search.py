@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.faults.database_proxy import DatabaseProxy
 from tests.functional.seen import Seen
 from tests.functional.world import World
 
 _SHORTEST = 8
+_APPLICATION = "secret-rotation|"
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,10 @@ class Leak:
     place: str
     what: str
 
+    @property
+    def is_verifier(self) -> bool:
+        return "verifier" in self.what
+
 
 class Search:
     """The places of one deployed function: `folders` are those it may write to."""
@@ -27,6 +33,8 @@ class Search:
         self._world = world
         self._folders = folders
         self._wanted: dict[str, str] = {}
+        self._heard: list[bytearray] = []
+        self._logged_before = len(world.server.log_lines)
         self._sent_before = len(world.xray.datagrams)
 
     def for_value(self, what: str, value: str) -> None:
@@ -42,6 +50,10 @@ class Search:
         for name, verifier in self._world.execute("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword <> ''"):
             self.for_value(f"the verifier of {name}", verifier)
         self.for_value("any verifier", "SCRAM-SHA-256$")
+
+    def listen_to(self, proxy: DatabaseProxy) -> None:
+        """Look through all that was ever sent through a proxy."""
+        self._heard.append(proxy.heard)
 
     @property
     def count(self) -> int:
@@ -67,6 +79,21 @@ class Search:
                 if path.is_file() and not path.is_symlink():
                     leaks += self._in(f"file {path.name}", path.read_bytes().decode(errors="replace"))
         return leaks
+
+    def in_the_network(self) -> list[Leak]:
+        """All that left the process in clear, except for calls of Secrets Manager; a database is told verifiers."""
+        leaks = [self._in(f"network {number}", heard.decode(errors="replace")) for number, heard in enumerate(self._heard)]
+        return [leak for each in leaks for leak in each if not leak.is_verifier]
+
+    def in_the_database_log(self) -> list[Leak]:
+        """What the server wrote of the function's sessions, with every statement; verifiers are among it."""
+        lines, is_ours = [], False
+        for line in self._world.server.log_lines[self._logged_before :]:
+            # The lines that continue another begin with a tab.
+            is_ours = is_ours if line.startswith("\t") else line.startswith(_APPLICATION)
+            if is_ours:
+                lines.append(line)
+        return [leak for leak in self._in("database log", "\n".join(lines)) if not leak.is_verifier]
 
     def in_processes(self) -> list[Leak]:
         """Command lines and environments of all processes below this one: functions, their children, servers."""

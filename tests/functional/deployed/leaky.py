@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
+from psycopg import sql
 
 logger, tracer = Logger(service="leaky"), Tracer(service="leaky", auto_patch=False)
 children: list[subprocess.Popen[bytes]] = []
 
 
-def lambda_handler(event: dict[str, str], _context: Any) -> dict[str, str]:
+def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
     """Reveal `Secret` in the layer that `Layer` names."""
     secret = event["Secret"]
+    if event["Layer"] == "database":
+        return _in_the_database(secret, event["Database"])
     getattr(Layers, event["Layer"])(secret)
     return {"answer": secret} if event["Layer"] == "answer" else {}
 
@@ -75,6 +79,14 @@ class Layers:
     @staticmethod
     def process_environment(secret: str) -> None:
         children.append(_child("input()", PGPASSWORD=secret))
+
+
+def _in_the_database(secret: str, keys: dict[str, Any]) -> dict[str, str]:
+    """A statement that quotes it, as the function's own sessions would."""
+    place = {key: keys[key] for key in ("host", "port", "dbname", "user", "password")}
+    with psycopg.connect(**place, application_name="secret-rotation", sslmode="disable") as connection:
+        connection.execute(sql.SQL("SELECT {}").format(sql.Literal(secret)))
+    return {}
 
 
 def _child(*arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
