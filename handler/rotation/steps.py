@@ -159,7 +159,9 @@ def finish_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
     except AwsRejectedError:
         # The label moved since it was read. If it went where it should, all is well: then it was this very call, whose
         # first attempt took effect but lost its answer. It counts as what it is, a rotation that succeeded.
-        if CURRENT not in rotation.store.describe().stages.get(rotation.event.client_request_token, ()):
+        token, moved = rotation.event.client_request_token, rotation.store.describe()
+        if CURRENT not in moved.stages.get(token, ()):
+            _guard(moved, token)  # where AWSPENDING went as well, the rotation is over, which says more
             raise
     now = rotation.now_ms()
     rotation.record.note(rotated=True)

@@ -18,8 +18,12 @@ from tests.functional.world import CURRENT, PENDING, STEPS, JsonObject, Run
 from tests.verdict import Verdict
 
 pytestmark = pytest.mark.reliability
-REASONS = {"connect_timeout", "credential_unknown", "deadline", "login_refused", "target_busy", "version_not_pending"}
-"""Why one of the two may fail: the other has set its own password, holds the role, has taken the label, or the time."""
+REASONS = {
+    *("connect_timeout", "credential_unknown", "deadline", "login_refused"),
+    *("target_busy", "target_mismatch", "version_not_pending"),
+}
+"""Why one of the two may fail: the other has set its own password, holds the role, has taken the label, or the time, or has
+become current, so that it is the turn of the user after."""
 
 
 @dataclass(frozen=True)

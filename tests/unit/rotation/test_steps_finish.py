@@ -2,7 +2,7 @@
 
 import pytest
 
-from rotation.errors import AwsRejectedError, LoginRefusedError, SecretMalformedError
+from rotation.errors import AwsRejectedError, LoginRefusedError, SecretMalformedError, VersionNotPendingError
 from rotation.models import CURRENT, PENDING, PREVIOUS, Outcome, Progress, Step
 from tests.unit.rotation.conftest import CURRENT_KEYS, Scene
 from tests.unit.rotation.fakes import CREATED_AT_MS, OLD_VERSION, TOKEN
@@ -65,6 +65,13 @@ def test_a_label_that_moved_to_the_same_version_meanwhile_is_a_rotation_that_suc
 def test_a_label_that_moved_elsewhere_meanwhile_is_a_failure(tested: Scene) -> None:
     _moved_in_between(tested, {"3" * 32: (CURRENT,), OLD_VERSION: (PREVIOUS,)})
     with pytest.raises(AwsRejectedError):
+        tested.run(Step.FINISH)
+    assert "rotated" not in tested.facts
+
+
+def test_both_labels_that_moved_meanwhile_mean_that_this_rotation_is_over(tested: Scene) -> None:
+    _moved_in_between(tested, {"3" * 32: (CURRENT, PENDING), OLD_VERSION: (PREVIOUS,), TOKEN: ()})
+    with pytest.raises(VersionNotPendingError):
         tested.run(Step.FINISH)
     assert "rotated" not in tested.facts
 
