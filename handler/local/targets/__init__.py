@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 TARGETS: Mapping[str, str] = {
     "postgres": "local.targets.postgres:PostgresTarget",
     "aurora-postgresql": "local.targets.postgres:PostgresTarget",
+    "redis": "local.targets.redis:RedisTarget",
+    "valkey": "local.targets.redis:ValkeyTarget",
 }
 """Target by the engine's name, as module and class: only what is started is imported."""
 

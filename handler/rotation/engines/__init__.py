@@ -20,10 +20,13 @@ class Registration(NamedTuple):
 
 
 _POSTGRES = Registration("rotation.engines.postgres", "PostgresEngine", "psycopg")
+_REDIS = Registration("rotation.engines.redis", "RedisEngine", "redis")
 
 ENGINES: Mapping[str, Registration] = {
     "postgres": _POSTGRES,
     "aurora-postgresql": _POSTGRES,
+    "redis": _REDIS,
+    "valkey": _REDIS,
 }
 """Engine by the name in the secret's key `engine`: only the driver in use is imported."""
 
