@@ -1,5 +1,6 @@
 """The data that moves through a rotation. Values of a secret are hidden from every printed form."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,6 +22,7 @@ from rotation.json_text import JsonObject, RepeatedKeyError
 from rotation.settings import describe_validation
 
 STRATEGY_TAG = "rotation-strategy"
+_SERVICE_OF_USER = re.compile(r"arn:[^:]+:(elasticache|memorydb):")
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 
 
@@ -119,6 +121,7 @@ class _Fields(BaseModel):
     tls_server_name: Annotated[_Name, StringConstraints(pattern=r"^[^\s,/@]+$")] | None = None
     superuser_arn: Annotated[str, StringConstraints(max_length=2048)] | None = Field(None, alias="masterarn")
     clone_of: _Name | None = Field(None, alias="cloneof")
+    user_arn: Annotated[str, StringConstraints(max_length=2048)] | None = None
 
     @field_validator("*")
     @classmethod
@@ -182,14 +185,16 @@ class SecretDocument:
 
     @property
     def engine(self) -> str:
-        """The engine's name as the secret spells it.
+        """The engine's name as the secret spells it; AWS's secrets for cache users say it by their key `user_arn`.
 
         Raises:
             SecretMalformedError: the key is missing.
         """
-        if not self.fields.engine:
-            raise SecretMalformedError("the key engine is missing")
-        return self.fields.engine
+        if self.fields.engine:
+            return self.fields.engine
+        if named := _SERVICE_OF_USER.match(self.fields.user_arn or ""):
+            return named[1]
+        raise SecretMalformedError("the key engine is missing")
 
     def holds_same_login(self, other: "SecretDocument") -> bool:
         """Whether both hold the same user and password."""

@@ -22,6 +22,9 @@ class EngineTraits:
         excluded_characters: What the target takes in no password.
         needs_host: Whether the secret has to say where the target is.
         has_clones: Whether two users can take turns.
+        has_superusers: Whether a user with more rights can set another's password.
+        proof_needs_host: Whether only a login at the secret's host proves a password. Without the key host, the session is
+            one that the password did not open.
         keeps_old_password: Whether the target can hold two passwords of a user, so that nobody is cut off. Whether this
             very target did is asked of itself.
         issues_credentials: Whether the target makes the credentials itself; its sessions are of the kind `Issuer`.
@@ -35,6 +38,8 @@ class EngineTraits:
     excluded_characters: str = ""
     needs_host: bool = True
     has_clones: bool = True
+    has_superusers: bool = True
+    proof_needs_host: bool = False
     keeps_old_password: bool = False
     issues_credentials: bool = False
     settles_within_seconds: float = 0.0

@@ -49,6 +49,6 @@ def choose(secret: SecretDescription, current: SecretDocument, default: Strategy
 
 
 def _implied(current: SecretDocument, traits: EngineTraits) -> StrategyName:
-    if not current.fields.superuser_arn:
+    if not current.fields.superuser_arn or not traits.has_superusers:
         return StrategyName.SINGLE_USER
     return StrategyName.ALTERNATING_USERS if traits.has_clones else StrategyName.SINGLE_USER_BY_SUPERUSER

@@ -55,6 +55,10 @@ class Change:
     def candidates(self) -> Iterator[tuple[str, SecretDocument]]:
         """Staging labels and documents whose logins are worth trying, likeliest first."""
         known = [(CURRENT, self.current), (PENDING, self.pending)]
+        if self.engine.traits.proof_needs_host and not self.current.fields.host:
+            # Nothing tells whether the pending one is set already, so it is set again.
+            yield known[0]
+            return
         # Where both may be valid, only a refused pending one tells that there is something to do.
         yield from reversed(known) if self.pending_first or self.engine.traits.keeps_old_password else known
         if (previous := self.previous()) is not None and self._is_ours(previous):
@@ -162,11 +166,12 @@ def check_same_target(current: SecretDocument, pending: SecretDocument, traits: 
     """A secret must not be usable to change a password elsewhere (confused deputy).
 
     Raises:
-        TargetMismatchError: engine, host or port differ.
+        TargetMismatchError: engine, host, port or user_arn differ.
     """
     for key, mine, theirs in (
         ("engine", current.fields.engine, pending.fields.engine),
         ("host", current.fields.host, pending.fields.host),
+        ("user_arn", current.fields.user_arn, pending.fields.user_arn),
         ("port", current.fields.port or traits.default_port, pending.fields.port or traits.default_port),
     ):
         if mine != theirs:

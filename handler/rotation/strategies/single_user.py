@@ -48,6 +48,10 @@ class SingleUserBySuperuser(SingleUser):
     name = StrategyName.SINGLE_USER_BY_SUPERUSER
     needs_superuser = True
 
+    def is_possible(self, traits: EngineTraits) -> bool:
+        """Where there are such users, too."""
+        return traits.has_superusers and super().is_possible(traits)
+
     def set_pending(self, change: Change) -> str:
         """Prove that the secret holds the user's own login before the superuser acts on its word."""
         with change.accepted() as (stage, _):

@@ -27,7 +27,19 @@ json_values = st.recursive(
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
     max_leaves=8,
 )
-known_keys = {"username", "password", "engine", "host", "port", "dbname", "ssl", "tls_server_name", "masterarn", "cloneof"}
+known_keys = {
+    "username",
+    "password",
+    "engine",
+    "host",
+    "port",
+    "dbname",
+    "ssl",
+    "tls_server_name",
+    "masterarn",
+    "cloneof",
+    "user_arn",
+}
 unknown_keys = st.dictionaries(st.text().filter(lambda key: key not in known_keys), json_values, max_size=6)
 
 
@@ -152,6 +164,19 @@ def test_a_value_that_is_no_object_is_refused_without_quoting_it(text: str, what
     with pytest.raises(SecretMalformedError, match=f"^secret_malformed: the AWSCURRENT value {what}") as caught:
         SecretDocument.parse(text, "AWSCURRENT")
     assert SENTINEL not in str(caught.value)
+
+
+@pytest.mark.parametrize("service", ["elasticache", "memorydb"])
+def test_aws_secrets_of_cache_users_say_their_engine_by_the_arn(service: str) -> None:
+    arn = f"arn:aws-cn:{service}:cn-north-1:123456789012:user:app"
+    assert parsed(user_arn=arn).engine == service
+    assert parsed(user_arn=arn, engine="valkey").engine == "valkey"
+
+
+@pytest.mark.parametrize("arn", ["", "arn:aws:iam::123456789012:user/elasticache:", "elasticache", "xarn:aws:elasticache:"])
+def test_other_arns_say_no_engine(arn: str) -> None:
+    with pytest.raises(SecretMalformedError, match="the key engine is missing"):
+        assert parsed(user_arn=arn).engine
 
 
 def test_a_missing_engine_is_named_when_it_is_needed() -> None:

@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from rotation.errors import SecretMalformedError, TargetMismatchError
-from rotation.models import STRATEGY_TAG, SecretDescription, SecretDocument
+from rotation.models import CURRENT, PENDING, STRATEGY_TAG, SecretDescription, SecretDocument
 from rotation.protocols import EngineTraits
 from rotation.settings import StrategyName
 from rotation.strategies import STRATEGIES, choose
-from rotation.strategies.change import Creation, Strategy
+from rotation.strategies.change import Change, Creation, Strategy, check_same_target
 from tests.unit.rotation.conftest import CURRENT_KEYS
 from tests.unit.rotation.fakes import ARN, TOKEN, FakeEngine, FakeServer, FakeSuperusers, document
 
@@ -150,3 +150,35 @@ def test_a_secret_cannot_name_as_its_owner_whose_clone_it_is_not_by_name(usernam
         strategy.next_document(creation_after(current))
     with pytest.raises(TargetMismatchError, match="cloneof"):
         strategy.check_user(current, pending, TRAITS)
+
+
+def test_where_nobody_has_more_rights_the_user_changes_its_own_password() -> None:
+    alone = replace(LONELY, has_superusers=False)
+    assert chosen(keys=WITH_SUPERUSER, traits=alone) is StrategyName.SINGLE_USER
+    with pytest.raises(SecretMalformedError, match="single-user-by-superuser is not possible"):
+        chosen(tag="single-user-by-superuser", keys=WITH_SUPERUSER, traits=alone)
+
+
+@pytest.mark.parametrize(
+    ("host", "remembered", "tried"),
+    [(None, False, [CURRENT]), (None, True, [CURRENT]), ("db.example", False, [PENDING, CURRENT])],
+)
+def test_a_target_that_cannot_tell_is_set_again(host: str | None, remembered: bool, tried: list[str]) -> None:
+    engine = FakeEngine(FakeServer({}), needs_host=False, keeps_old_password=True, proof_needs_host=True)
+    current = document({**CURRENT_KEYS, "host": host})
+    change = Change(
+        engine=engine,
+        current=current,
+        pending=current.changed(password="new"),
+        previous=lambda: current,
+        superusers=FakeSuperusers(None),
+        pending_first=remembered,
+    )
+    assert [stage for stage, _ in change.candidates()][: len(tried)] == tried
+
+
+def test_a_secret_cannot_move_on_to_another_cache_user() -> None:
+    current = document({"username": "app", "password": "old", "user_arn": "arn:aws:elasticache:eu-central-1:1:user:app"})
+    check_same_target(current, current.changed(password="new"), TRAITS)
+    with pytest.raises(TargetMismatchError, match="user_arn differs"):
+        check_same_target(current, current.changed(user_arn="arn:aws:elasticache:eu-central-1:1:user:other"), TRAITS)
