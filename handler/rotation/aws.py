@@ -33,6 +33,8 @@ from rotation.errors import (
     RotationError,
     SecretNotFoundError,
     SecretNotRotatableError,
+    TargetBusyError,
+    TargetMismatchError,
     ThrottledError,
     VersionExistsError,
 )
@@ -83,6 +85,9 @@ _ERRORS_BY_CODE: dict[str, type[RotationError]] = {
     ),
     **dict.fromkeys(("InternalFailure", "InternalServiceError", "ServiceUnavailable"), AwsUnavailableError),
     "InvalidRequestException": SecretNotRotatableError,
+    # ElastiCache's and MemoryDB's words for the same.
+    **dict.fromkeys(("InvalidUserState", "InvalidUserStateFault"), TargetBusyError),
+    **dict.fromkeys(("UserNotFound", "UserNotFoundFault"), TargetMismatchError),
     "ResourceExistsException": VersionExistsError,
     "ResourceNotFoundException": SecretNotFoundError,
 }

@@ -25,10 +25,13 @@ SECRETS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
 OWN_SECRET = f"{SECRETS}prod/app-AbCdEf"
 FOREIGN_SECRET = f"{SECRETS}test/app-AbCdEf"
 SUPERUSER_SECRET = f"{SECRETS}rds!db-1-AbCdEf"
+CACHE_USER = "arn:aws:elasticache:eu-central-1:123456789012:user:app"
+MEMORYDB_USER = "arn:aws:memorydb:eu-central-1:123456789012:user/app"
 SECRET_KEY = "arn:aws:kms:eu-central-1:123456789012:key/secrets"
 STORAGE_KEY = "arn:aws:kms:eu-central-1:123456789012:key/storage"
 EVERYTHING = {
     "SuperuserSecretArns": f"{SECRETS}admin-AbCdEf,{SECRETS}rds!*",
+    "CacheUserArns": f"{CACHE_USER},{MEMORYDB_USER}*",
     "SecretKmsKeyArns": f"arn:aws:kms:eu-central-1:123456789012:key/other,{SECRET_KEY}",
     "StorageKmsKeyArn": STORAGE_KEY,
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
@@ -211,6 +214,22 @@ def test_databases_are_looked_up_in_this_account_and_only_for_superusers() -> No
     assert not may(Stack(), "rds:DescribeDBClusters", cluster.format("123456789012"))
 
 
+@pytest.mark.parametrize(
+    ("call", "user"),
+    [
+        ("elasticache:DescribeUsers", CACHE_USER),
+        ("elasticache:ModifyUser", CACHE_USER),
+        ("memorydb:DescribeUsers", MEMORYDB_USER),
+        ("memorydb:UpdateUser", f"{MEMORYDB_USER}-2"),
+    ],
+)
+def test_only_the_named_cache_users_are_rotated(call: str, user: str) -> None:
+    assert may(Stack(**EVERYTHING), call, user)
+    assert not may(Stack(**EVERYTHING), call, user.replace("app", "other"))
+    assert not may(Stack(**EVERYTHING), call, f"{CACHE_USER}-2")
+    assert not may(Stack(), call, user)
+
+
 def test_network_interfaces_are_lambdas_business_and_only_in_a_vpc() -> None:
     by_the_code = {"lambda:SourceFunctionArn": THIS_FUNCTION}
     assert may(Stack(**EVERYTHING), "ec2:CreateNetworkInterface")
@@ -227,7 +246,7 @@ def test_nothing_else_is_allowed() -> None:
     }
     assert not [action for statement in allowed for action in statement["Action"] if "*" in action]
     services = {action.partition(":")[0] for statement in allowed for action in statement["Action"]}
-    assert services == {"secretsmanager", "kms", "rds", "dynamodb", "logs", "xray", "ec2"}
+    assert services == {"secretsmanager", "kms", "rds", "elasticache", "memorydb", "dynamodb", "logs", "xray", "ec2"}
     trust = Stack().properties("RotationRole")["AssumeRolePolicyDocument"]["Statement"]
     assert [statement["Principal"] for statement in trust] == [{"Service": "lambda.amazonaws.com"}]
 
@@ -428,6 +447,11 @@ def test_the_entry_points_exist(function: str) -> None:
     ("parameter", "taken", "refused"),
     [
         ("SecretNamePrefix", ["prod/", "rds!db", "a"], ["", "*", "prod/*", "arn:aws:x", "a b"]),
+        (
+            "CacheUserArns",
+            ["", CACHE_USER, EVERYTHING["CacheUserArns"]],
+            ["*", f"{CACHE_USER}, {MEMORYDB_USER}", CACHE_USER.replace("user:", "usergroup:"), f"{MEMORYDB_USER}/x"],
+        ),
         (
             "SuperuserSecretArns",
             ["", EVERYTHING["SuperuserSecretArns"]],

@@ -29,6 +29,8 @@ from rotation.strategies.change import Change, Creation, Strategy, login_of
 from rotation.tracing import Tracing
 
 Kind = type[RotationError] | tuple[type[RotationError], ...]
+clients: dict[str, Any] = {}
+"""What takes the place of AWS's clients, by service: for targets that are reached through AWS's API."""
 PATIENCE = 20.0
 """Seconds an invocation has left when a test does not care."""
 
@@ -72,6 +74,8 @@ def invocation(
     record = new_record()
 
     def calls(service: str) -> AwsCalls:
+        if (client := clients.get(service)) is not None:
+            return AwsCalls(service, client, record)
         return AwsClients().calls(service, record)
 
     return Invocation(settings_with(ca_bundle), deadline_in(seconds), record, calls, resolver)

@@ -25,10 +25,25 @@ _REDIS = Registration("rotation.engines.redis", "RedisEngine", "redis")
 ENGINES: Mapping[str, Registration] = {
     "postgres": _POSTGRES,
     "aurora-postgresql": _POSTGRES,
+    "elasticache": Registration("rotation.engines.cache_users", "ElastiCacheEngine"),
+    "memorydb": Registration("rotation.engines.cache_users", "MemoryDbEngine"),
     "redis": _REDIS,
     "valkey": _REDIS,
 }
 """Engine by the name in the secret's key `engine`: only the driver in use is imported."""
+
+
+def require_driver(driver: str, engine: str) -> None:
+    """Make sure that a driver can be imported.
+
+    Raises:
+        ConfigurationInvalidError: it was left out of the artefact.
+    """
+    if find_spec(driver) is None:
+        raise ConfigurationInvalidError(
+            f"the driver {driver} of the engine {engine} is not built in",
+            remedy="Build with DRIVERS that include it, and deploy again.",
+        )
 
 
 def engine_for(invocation: Invocation) -> EngineFor:
@@ -37,11 +52,8 @@ def engine_for(invocation: Invocation) -> EngineFor:
     def make(document: SecretDocument) -> Engine:
         if (registered := ENGINES.get(document.engine)) is None:
             raise SecretMalformedError(f"the key engine is none of {', '.join(ENGINES)}")
-        if registered.driver and find_spec(registered.driver) is None:
-            raise ConfigurationInvalidError(
-                f"the driver {registered.driver} of the engine {document.engine} is not built in",
-                remedy="Build with DRIVERS that include it, and deploy again.",
-            )
+        if registered.driver:
+            require_driver(registered.driver, document.engine)
         engine: Engine = getattr(import_module(registered.module), registered.name)(invocation)
         return engine
 
