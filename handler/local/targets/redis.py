@@ -1,7 +1,7 @@
 """Valkey 9 (PyPI's, without TLS) and Redis 7 (Debian's, with TLS if it has a certificate); both log all they can."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from secrets import token_hex
 from types import TracebackType
@@ -44,20 +44,23 @@ class ValkeyTarget:
     def __init__(self, tls: TlsFiles | None = None) -> None:
         self.server = self._planned(tls)
         self._tls = tls
+        self._resources = ExitStack()
 
     def _planned(self, tls: TlsFiles | None) -> RedisServer:
         return RedisServer(tls=tls)
 
     def __enter__(self) -> Self:
-        self.server.__enter__()
-        facts = self._administer("INFO", "server")
-        self.title = f"{type(self).title} {facts.get('valkey_version', facts['redis_version'])}"
+        with ExitStack() as resources:
+            resources.enter_context(self.server)
+            facts = self._administer("INFO", "server")
+            self.title = f"{type(self).title} {facts.get('valkey_version', facts['redis_version'])}"
+            self._resources = resources.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.server.__exit__(kind, error, traceback)
+        self._resources.close()
 
     @property
     def keys(self) -> Mapping[str, Any]:

@@ -1,8 +1,6 @@
 """Caches whose users are changed through the fake API: Valkey checks the passwords."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from local.contract.rotating import clients
@@ -14,25 +12,19 @@ from tests.contract.cache_users.fake_api import FakeApi, FakeUser
 class FakeElastiCacheTarget(ValkeyTarget):
     """`keys` lead to the user that was created last."""
 
-    title = "Fake ElastiCache"
     service: ClassVar[str] = "elasticache"
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
         super().__init__(tls)
         self.api = FakeApi(self.service, self.server)
         self._last = ""
-        self._resources = ExitStack()
 
     def __enter__(self) -> Self:
-        self._resources.enter_context(self.server)
+        super().__enter__()
+        self.title = "Fake API, " + self.title
         clients[self.service] = self.api
         self._resources.callback(clients.pop, self.service)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._resources.close()
 
     @property
     def keys(self) -> Mapping[str, Any]:
@@ -52,7 +44,6 @@ class FakeElastiCacheTarget(ValkeyTarget):
 class FakeMemoryDbTarget(FakeElastiCacheTarget):
     """Users have no id but their name."""
 
-    title = "Fake MemoryDB"
     service = "memorydb"
 
     def _key(self, name: str) -> str:
