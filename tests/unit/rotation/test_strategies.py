@@ -170,11 +170,11 @@ def test_a_target_that_cannot_tell_is_set_again(host: str | None, remembered: bo
         engine=engine,
         current=current,
         pending=current.changed(password="new"),
-        previous=lambda: current,
+        previous=lambda: None,
         superusers=FakeSuperusers(None),
         pending_first=remembered,
     )
-    assert [stage for stage, _ in change.candidates()][: len(tried)] == tried
+    assert [stage for stage, _ in change.candidates()] == tried
 
 
 def test_a_secret_cannot_move_on_to_another_cache_user() -> None:
