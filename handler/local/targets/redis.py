@@ -38,7 +38,8 @@ class ValkeyTarget:
 
     title = "Valkey"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "switches the user off"
+    barring: ClassVar[str] = "somebody switches the user off"
+    unbarring: ClassVar[str] = "the user is switched on again"
     barred_as: ClassVar[type[RotationError]] = LoginRefusedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
