@@ -12,6 +12,7 @@ TARGETS: Mapping[str, str] = {
     "aurora-postgresql": "local.targets.postgres:PostgresTarget",
     "redis": "local.targets.redis:RedisTarget",
     "valkey": "local.targets.redis:ValkeyTarget",
+    "mariadb": "local.targets.mariadb:MariaDbTarget",
 }
 """Target by the engine's name, as module and class: only what is started is imported."""
 

@@ -21,6 +21,7 @@ class Registration(NamedTuple):
 
 _POSTGRES = Registration("rotation.engines.postgres", "PostgresEngine", "psycopg")
 _REDIS = Registration("rotation.engines.redis", "RedisEngine", "redis")
+_MYSQL = Registration("rotation.engines.mysql", "MySqlEngine", "pymysql")
 
 ENGINES: Mapping[str, Registration] = {
     "postgres": _POSTGRES,
@@ -29,6 +30,9 @@ ENGINES: Mapping[str, Registration] = {
     "memorydb": Registration("rotation.engines.cache_users", "MemoryDbEngine"),
     "redis": _REDIS,
     "valkey": _REDIS,
+    "mysql": _MYSQL,
+    "aurora-mysql": _MYSQL,
+    "mariadb": Registration("rotation.engines.mysql", "MariaDbEngine", "pymysql"),
 }
 """Engine by the name in the secret's key `engine`: only the driver in use is imported."""
 
