@@ -18,7 +18,7 @@ _PRIVILEGES = re.compile(
 )
 _ROLES = re.compile(rf"GRANT (?P<what>{_ACCOUNT}(?:,\s*{_ACCOUNT})*) TO {_ACCOUNT}(?P<rest>.*)", re.DOTALL)
 _DEFAULT_ROLE = re.compile(rf"SET DEFAULT ROLE (?P<roles>{_QUOTED}) FOR ")
-_PRIVILEGE = re.compile(rf"\s*([^,(]+?)\s*(?:\(([^)]*(?:{_QUOTED}[^)]*)*)\))?\s*(?:,|$)")
+_PRIVILEGE = re.compile(rf"\s*([^,(]+?)\s*(?:\(((?:{_QUOTED}|[^)`])*)\))?\s*(?:,|$)")
 _NAME = re.compile(rf"{_ACCOUNT}|[^\s,]+")
 
 _PLUGIN = rf"\w+(?: (?:USING|AS) {_QUOTED})?"
