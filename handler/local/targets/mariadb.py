@@ -136,13 +136,16 @@ class MariaDbTarget:
         with self._application(secret) as connection, connection.cursor() as cursor:
             yield lambda: cursor.execute("SELECT 1")
 
-    def create_object(self, secret: SecretDocument, name: str) -> None:
+    def run_as(self, secret: SecretDocument, statement: str) -> None:
+        """Run a statement as an application does."""
         with self._application(secret) as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE TABLE {_DATABASE}.{name} (id int)")
+            cursor.execute(statement)
+
+    def create_object(self, secret: SecretDocument, name: str) -> None:
+        self.run_as(secret, f"CREATE TABLE {_DATABASE}.{name} (id int)")
 
     def change_object(self, secret: SecretDocument, name: str) -> None:
-        with self._application(secret) as connection, connection.cursor() as cursor:
-            cursor.execute(f"ALTER TABLE {_DATABASE}.{name} ADD c_{token_hex(4)} int")
+        self.run_as(secret, f"ALTER TABLE {_DATABASE}.{name} ADD c_{token_hex(4)} int")
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

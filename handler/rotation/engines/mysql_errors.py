@@ -123,6 +123,8 @@ def login_error(error: Exception, login: Login) -> TargetError:
     if number is None:
         return StatementRejectedError(f"what listens at {login.host} on port {login.port} does not speak MySQL's protocol")
     kind, what = {**MEANINGS, **AT_LOGIN}.get(number, (StatementRejectedError, "the meaning is not known"))
+    if number == ACCESS_DENIED and not login.tls:
+        what += ', or has to use TLS, but the secret says "ssl": false'
     return kind(f"{login.host} refused user {login.username} with error {number}: {what}")
 
 

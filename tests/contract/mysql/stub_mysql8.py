@@ -80,6 +80,8 @@ class StubMySql8:
     Attributes:
         history_length: How many passwords of the past cannot be set again.
         requires_current: Whether users have to give their current password with a new one.
+        login_error: What every login is answered with.
+        query_error: What every query is answered with; 0 asks for a file of the client's.
     """
 
     title = "STUB of MySQL 8"
@@ -104,6 +106,8 @@ class StubMySql8:
         self.lines: list[str] = []
         self.history_length = 0
         self.requires_current = False
+        self.login_error: int | None = None
+        self.query_error: int | None = None
 
     def __enter__(self) -> Self:
         self.add("root", "%", self._root_password).is_superuser = True
@@ -210,6 +214,8 @@ class StubMySql8:
 
     def execute(self, statement: str, me: StubAccount) -> Rows:
         """Do what a statement says, as one session."""
+        if self.query_error and statement.startswith("SELECT"):
+            raise RefusedError(self.query_error)
         self.lines.append(re.sub(rf"(BY|REPLACE) {_TEXT}", r"\1 <secret>", statement))
         for pattern, act in _STATEMENTS.items():
             if found := re.fullmatch(pattern, statement.strip(), re.DOTALL):
@@ -367,6 +373,10 @@ class Conversation:
             command = self._receive()
             if command[:1] != b"\x03":  # all but a query ends the conversation
                 return
+            if self._stub.query_error == 0 and command[1:].startswith(b"SELECT"):
+                self._send(b"\xfb/etc/hostname")
+                self._receive()
+                continue
             try:
                 rows = self._stub.execute(command[1:].decode(), me)
             except RefusedError as refused:
@@ -378,6 +388,8 @@ class Conversation:
         self._connection.close()
 
     def _authenticate(self, context: ssl.SSLContext | None) -> StubAccount:
+        if self._stub.login_error:
+            raise RefusedError(self._stub.login_error)
         salt = bytes(secrets.choice(range(1, 128)) for _ in range(_PLUGIN_DATA))
         capabilities = _CAPABILITIES | (_SSL if context else 0)
         plugin = self._stub.plugin
@@ -406,6 +418,9 @@ class Conversation:
     def _is_right(self, account: StubAccount, salt: bytes, response: bytes) -> bool:
         if account.plugin == NATIVE:
             return any(_native_fits(bytes.fromhex(each[1:]), salt, response) for each in account.stored())
+        if account.plugin == "sha256_password":  # where asked for its public key, it sends something
+            self._send(b"\x01-----BEGIN PUBLIC KEY-----")
+            self._receive()
         if account.plugin != CACHING_SHA2:
             return False
         if any(_sha2_fits(digest, salt, response) for digest in account.known):
