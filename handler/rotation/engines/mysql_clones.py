@@ -2,8 +2,9 @@
 
 Tables belong to nobody here, so what either makes both may change as far as their rights go. Views, routines, triggers and
 events run with the rights of their definer, which is whoever made them: the clone's keep working as long as there is the
-clone. Rights, roles, limits and demands on the connection are copied at every rotation, also what the owner has lost; that
-an account is locked is not.
+clone. Who makes a routine is given rights on it, which are passed on to the other, owner or clone. All other rights, roles,
+limits and demands on the connection are copied from the owner at every rotation, also what it has lost; that an account is
+locked is not.
 
 A stranger must not be mistaken for the clone, and MariaDB's accounts carry no notes. So the clone is marked by a right: to
 see the views of a database that does not exist, and whose name is made of the owner's. An unmarked account is taken for the
@@ -22,6 +23,7 @@ from rotation.errors import TargetMismatchError
 if TYPE_CHECKING:
     from rotation.engines.mysql_session import MySqlSession
 
+_ROUTINES = "SELECT ROUTINE_TYPE, ROUTINE_SCHEMA, ROUTINE_NAME FROM information_schema.ROUTINES WHERE DEFINER = %s"
 _DIGEST_LENGTH = 32
 _OF_EACH_TYPE = "aA1!"
 """For policies that look at passwords, even such that nobody will ever use."""
@@ -47,7 +49,7 @@ def provide_clone(session: "MySqlSession", owner: str, clone: str) -> None:
     for account in owners:
         if (twin := clones.get(account.host)) is None:
             twin = clones[account.host] = _create(session, account, clone)
-        _equalise(session, twin, wanted[account.host], mark)
+        _equalise(session, account, twin, wanted[account.host], mark)
 
 
 def _mark(owner: str) -> Right:
@@ -81,7 +83,7 @@ def _create(session: "MySqlSession", owner: Account, clone: str) -> Account:
     return made
 
 
-def _equalise(session: "MySqlSession", clone: Account, wanted: Rights, mark: Right) -> None:
+def _equalise(session: "MySqlSession", owner: Account, clone: Account, wanted: Rights, mark: Right) -> None:
     """Give before taking, so that clients miss nothing meanwhile that they shall have."""
     quoted = session.quoted(clone)
     rights = wanted.rights | {mark}
@@ -90,11 +92,24 @@ def _equalise(session: "MySqlSession", clone: Account, wanted: Rights, mark: Rig
     for statement in option_statements(wanted, has, quoted, is_mariadb=session.is_mariadb):
         session.execute("set_limits", statement)
     surplus = session.rights(clone).rights - rights
+    made = _routines_made_by(session, clone) if surplus else set()
+    _give(session, session.quoted(owner), frozenset(right for right in surplus if right.scope in made))
     for right in surplus:
-        session.execute("revoke", right.taken_from(quoted))
+        if right.scope not in made:
+            session.execute("revoke", right.taken_from(quoted))
     if surplus:
         # One right may have been part of another that is gone now: SELECT, for example, of ALL PRIVILEGES.
         _give(session, quoted, rights - session.rights(clone).rights)
+
+
+def _routines_made_by(session: "MySqlSession", account: Account) -> set[str]:
+    """As scopes of rights."""
+    rows = session.execute("look_up", _ROUTINES, f"{account.user}@{account.host}")
+    return {f"{kind} {_identifier(database)}.{_identifier(name)}" for kind, database, name in rows}
+
+
+def _identifier(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _give(session: "MySqlSession", quoted: str, rights: frozenset[Right]) -> None:

@@ -343,6 +343,7 @@ _STATEMENTS: dict[str, Callable[[StubMySql8, StubAccount, list[str | None]], Row
     rf"SELECT Host, plugin, .* FROM mysql\.user WHERE User = {_TEXT} ORDER BY Host": _look_up,
     rf"ALTER USER {_ACCOUNT} IDENTIFIED BY {_TEXT}(?: REPLACE {_TEXT})?( RETAIN CURRENT PASSWORD)?\s*": _identify_by,
     rf"ALTER USER {_ACCOUNT} IDENTIFIED WITH {_TEXT} AS {_TEXT}": _identify_as,
+    rf"SELECT .* FROM information_schema\.ROUTINES WHERE DEFINER = {_TEXT}": _nothing,
     rf"ALTER USER {_ACCOUNT} DISCARD OLD PASSWORD": _discard,
     rf"CREATE USER {_ACCOUNT} IDENTIFIED WITH {_TEXT} AS {_TEXT} PASSWORD EXPIRE": _create,
     rf"SHOW GRANTS FOR {_ACCOUNT}": _show_grants,

@@ -66,6 +66,15 @@ class TestWhoIsTheClone:
         rotation.set()
         assert accepted(mariadb, rotation.pending)
 
+    def test_nobody_who_has_no_rights_as_the_owner_has_none(
+        self, rotation: SecretInRotation, mariadb: MariaDbTarget, root: SecretDocument
+    ) -> None:
+        owner = new_name()
+        create(mariadb, owner)
+        create(mariadb, f"{owner}_clone")
+        with refused(TargetMismatchError), log_in(root) as session:
+            session.provide_clone(owner, f"{owner}_clone")
+
     def test_the_mark_of_another_owner_is_none(self, rotation: SecretInRotation, mariadb: MariaDbTarget) -> None:
         other = rotation.rotate()
         owner, password = new_name(), new_password()
@@ -129,6 +138,19 @@ class TestRights:
         mariadb.run_as(clone, f"CREATE SQL SECURITY DEFINER VIEW shop.{view} AS SELECT * FROM shop.{table}")
         owner = rotation.rotate()
         mariadb.run_as(owner, f"SELECT * FROM shop.{view}")
+
+    def test_a_routine_of_the_clones_is_the_owners_too(self, rotation: SecretInRotation, mariadb: MariaDbTarget) -> None:
+        mariadb.administer("GRANT CREATE ROUTINE ON shop.* TO %s@'%%'", rotation.current.fields.username)
+        routine = f"shop.`{new_name('it`s')}`".replace("it`s", "it``s")
+        clone = rotation.rotate()
+        mariadb.run_as(clone, f"CREATE PROCEDURE {routine}() SELECT 1")
+        owner = rotation.rotate()
+        for _ in range(2):
+            for each in (clone, owner):
+                mariadb.run_as(each, f"CALL {routine}()")
+                mariadb.run_as(each, f"ALTER PROCEDURE {routine} COMMENT 'changed'")
+            clone = rotation.rotate()
+        assert grants(mariadb, clone.fields.username) == grants(mariadb, owner.fields.username)
 
 
 class TestSuperusers:
