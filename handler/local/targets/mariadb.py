@@ -23,7 +23,8 @@ class MariaDbTarget:
 
     title = "MariaDB"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "locks the database user's account"
+    barring: ClassVar[str] = "somebody locks the database user's account"
+    unbarring: ClassVar[str] = "the account is unlocked"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:

@@ -38,7 +38,7 @@ class MySqlEngine:
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
         """Log in. Every statement takes effect at once: statements about users know no transactions."""
-        # The driver is imported with the first login: createSecret and finishSecret do without it.
+        # The driver is imported with the first login: createSecret does without it.
         from rotation.engines.mysql_session import MySqlSession
 
         with closing(self._connect(login)) as connection:

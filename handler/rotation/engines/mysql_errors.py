@@ -139,6 +139,11 @@ def statement_error(error: MySQLError, name: str) -> TargetError:
     return kind(f"{name} failed with error {number}: {what}")
 
 
+def unreadable(name: str) -> StatementRejectedError:
+    """The error for an answer that neither server would give."""
+    return StatementRejectedError(f"{name} was answered with something that cannot be read")
+
+
 def demands_clear_password(error: MySQLError) -> bool:
     """Whether MariaDB takes no verifiers, because it has a password policy to hold every password to."""
     return number_of(error) == OPTION_PREVENTS and "strict-password-validation" in str(error)

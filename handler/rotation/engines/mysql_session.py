@@ -41,6 +41,7 @@ from rotation.engines.mysql_errors import (
     demands_clear_password,
     number_of,
     statement_error,
+    unreadable,
 )
 from rotation.engines.mysql_rights import Rights, rights_of
 from rotation.engines.mysql_verifiers import NATIVE, native_hash
@@ -153,7 +154,7 @@ class MySqlSession:
             except pymysql.MySQLError:
                 raise
             except Exception:  # noqa: BLE001 - the driver lets out whatever goes wrong as it reads a broken answer
-                raise pymysql.InterfaceError from None
+                raise unreadable(name) from None
             return list(cursor.fetchall())
 
     @cached_property

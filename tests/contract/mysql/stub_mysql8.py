@@ -86,7 +86,8 @@ class StubMySql8:
 
     title = "STUB of MySQL 8"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "locks the account"
+    barring: ClassVar[str] = "somebody locks the account"
+    unbarring: ClassVar[str] = "the account is unlocked"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
     version = "8.4.0-stub"
 

@@ -182,6 +182,6 @@ class TestPeers:
             pytest.fail("the login was accepted")
 
     def test_a_server_that_asks_for_a_file_gets_none(self, stub: StubMySql8, stub_app: SecretDocument, bundle: str) -> None:
-        with refused(ConnectionLostError), log_in(stub_app, ca_bundle=bundle) as session:
+        with refused(StatementRejectedError), log_in(stub_app, ca_bundle=bundle) as session:
             stub.query_error = 0
             session.check()
