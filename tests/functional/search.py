@@ -122,7 +122,7 @@ def _unescaped(text: str) -> str:
 def _passwords(text: str) -> list[str]:
     try:
         keys: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     password = keys.get("password") if isinstance(keys, dict) else None
     return [password] if isinstance(password, str) and len(password) >= _SHORTEST else []

@@ -99,7 +99,7 @@ def test_a_token_that_is_no_versions_is_refused_in_one_line(world: World, attemp
     world.begin(arn)
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         seen = attempts.refused_step(step, Run(arn, token, SENTINEL))
-        assert seen.reasons["line"] == "secret_not_rotatable"
+        assert seen.reasons["line"] == "version_not_pending"
         assert str(seen.line["correlation_id"]).isprintable()
 
 

@@ -274,5 +274,5 @@ def test_a_secret_that_opens_nothing_cannot_have_a_password_set(world: World, at
         keys = {**world.login_keys(), **victim, "password": "guessed-wrongly", "masterarn": world.new_superuser_secret()}
         run = world.begin(world.store(keys, tag=strategy))
         attempts.function.steps(run, "createSecret")
-        assert attempts.refused_step("setSecret", run).reasons["line"] == "login_refused"
+        assert attempts.refused_step("setSecret", run).reasons["line"] == "credential_unknown"
         assert world.opens(victim)
