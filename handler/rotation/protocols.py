@@ -92,6 +92,13 @@ class Issuer(Session, Protocol):
     def revoke(self, login: Login) -> None:
         """End a credential other than the session's own; one that is gone already is no error."""
 
+    def revoke_strays(self, rotation_id: str) -> None:
+        """End what the target made for this rotation and nobody has stored; the session's own credential stays.
+
+        Attempts that die between the target's answer and its storing leave such credentials behind. A target that cannot
+        tell what it made for whom keeps them.
+        """
+
 
 class Engine(Protocol):
     """One kind of target.

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints, ValidationError
 
 from rotation.errors import ConfigurationInvalidError
 
@@ -16,6 +16,7 @@ class StrategyName(StrEnum):
     SINGLE_USER = "single-user"
     SINGLE_USER_BY_SUPERUSER = "single-user-by-superuser"
     ALTERNATING_USERS = "alternating-users"
+    TWO_KEYS = "two-keys"
 
 
 class PasswordSettings(BaseModel):
@@ -74,6 +75,7 @@ class Settings(ReportingSettings):
         tls_ca_bundle: PEM file that replaces Amazon's RDS bundle, or `system` for the operating system's authorities.
         report_reserve_seconds: Kept back from the invocation's time so that a failure can still be reported.
         password: Composition of new passwords.
+        http_targets: Declarations of services that secrets of the engine `http` may name instead of bringing their own.
     """
 
     idempotency_table: Annotated[str, StringConstraints(min_length=3)] = Field(validation_alias="IDEMPOTENCY_TABLE")
@@ -81,6 +83,7 @@ class Settings(ReportingSettings):
     tls_ca_bundle: str | None = Field(None, validation_alias="TLS_CA_BUNDLE")
     report_reserve_seconds: float = Field(3.0, ge=1.0, le=30.0, validation_alias="REPORT_RESERVE_SECONDS")
     password: PasswordSettings = PasswordSettings()
+    http_targets: Json[Mapping[str, Any]] = Field({}, validation_alias="HTTP_TARGETS")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

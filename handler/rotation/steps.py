@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from rotation.errors import (
     AwsRejectedError,
-    LoginRefusedError,
     SecretMalformedError,
     SecretNotRotatableError,
     VersionNotPendingError,
@@ -36,11 +35,10 @@ from rotation.protocols import Engine, EngineFor, EngineTraits, SecretStore, Sup
 from rotation.settings import StrategyName
 from rotation.step_record import StepRecord
 from rotation.strategies import choose
-from rotation.strategies.change import Change, Creation, Strategy, check_same_target, login_of
+from rotation.strategies.change import Change, Creation, Strategy, check_same_target, login_of, settled
 
 _REPLICATION_SECONDS = 10.0
 """A replica learns of a password some time after the primary on which it was set."""
-_OVER = object()
 
 
 @dataclass(frozen=True)
@@ -107,8 +105,11 @@ def create_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
         # Put first and look later: the service refuses a second value for a token, which also settles a race of two.
         if rotation.store.put_pending(pending):
             return StepResult(Outcome.SUCCEEDED, progress)
-        strategy.take_back(creation, pending)
-        kept = _existing(rotation.store.version(PENDING), PENDING)
+        kept = rotation.store.version(PENDING)
+        # A target that recognises a repeated request has given both of them one and the same.
+        if kept is None or not kept.document.holds_same_login(pending):
+            strategy.take_back(creation, pending)
+        kept = _existing(kept, PENDING)
     return StepResult(Outcome.ROLLED_FORWARD, replace(progress, started_at_ms=kept.created_at_ms))
 
 
@@ -127,6 +128,8 @@ def set_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
         unlabelled=lambda: (version.document for version in rotation.store.unlabelled()),
         superusers=rotation.superusers,
         pending_first=rotation.remembered is not None,
+        rotation_id=rotation.event.client_request_token,
+        pauses=rotation.pauses,
     )
     accepted = strategy.set_pending(change)
     rotation.record.note(accepted=accepted)
@@ -193,19 +196,12 @@ def _guard(secret: SecretDescription, token: str) -> None:
 def _prove(rotation: Rotation, secret: SecretDescription, pending: SecretDocument) -> None:
     """Log in with the pending credential; a target that may still have to learn of it is waited for."""
     engine, strategy = _means(rotation, secret, pending)
-    login = login_of(pending, engine.traits)
-    pauses: Iterator[None] | None = None
-    while True:
-        try:
-            with engine.log_in(login) as session:
-                session.check()
-        except LoginRefusedError:
-            if pauses is None:
-                pauses = rotation.pauses(_seconds_to_settle(rotation, engine, strategy, pending))
-            if next(pauses, _OVER) is _OVER:
-                raise
-        else:
-            return
+
+    def pauses() -> Iterator[None]:
+        return rotation.pauses(_seconds_to_settle(rotation, engine, strategy, pending))
+
+    with settled(engine, login_of(pending, engine.traits), pauses) as session:
+        session.check()
 
 
 def _means(rotation: Rotation, secret: SecretDescription, document: SecretDocument) -> tuple[Engine, Strategy]:

@@ -16,6 +16,7 @@ and its `conftest.py` takes over the fixtures with `from local.contract.fixtures
 
 from local.contract.alternating import Alternating, EqualRights, SharedOwnership
 from local.contract.fixtures import Setup
+from local.contract.issuing import Issuing
 from local.contract.logins import Logins, Sessions
 from local.contract.passwords import Locks, Passwords, Policies, Transactions
 from local.contract.strategies import OneUser, Strategies, TwoPasswords
@@ -24,6 +25,7 @@ from local.contract.tls import Tls
 __all__ = [
     "Alternating",
     "EqualRights",
+    "Issuing",
     "Locks",
     "Logins",
     "OneUser",

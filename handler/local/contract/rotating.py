@@ -54,6 +54,10 @@ def new_name(stem: str = "app") -> str:
     return f"{stem}_{secrets.token_hex(4)}"
 
 
+def new_rotation_id() -> str:
+    return str(uuid.uuid4())
+
+
 def deadline_in(seconds: float) -> Deadline:
     end = time.monotonic() + seconds
     return Deadline(lambda: int((end - time.monotonic()) * 1000), reserve_seconds=0.0)
@@ -178,19 +182,27 @@ class SecretInRotation:
     ca_bundle: str | None = None
     previous: SecretDocument | None = None
     pending: SecretDocument = field(init=False)
+    rotation_id: str = field(default_factory=new_rotation_id)
 
     def create(self) -> SecretDocument:
-        """CreateSecret."""
-        self.pending = self.strategy.next_document(
-            Creation(
-                engine=engine_of(self.current, ca_bundle=self.ca_bundle),
-                current=self.current,
-                superusers=OneSuperuser(self.superuser),
-                new_password=fitting_password,
-                rotation_id=str(uuid.uuid4()),
-            )
-        )
+        """CreateSecret of a new rotation."""
+        self.rotation_id = new_rotation_id()
+        return self.create_again()
+
+    def create_again(self) -> SecretDocument:
+        """CreateSecret of the same rotation."""
+        self.pending = self.strategy.next_document(self.creation())
         return self.pending
+
+    def creation(self) -> Creation:
+        """What createSecret has to make the next document of."""
+        return Creation(
+            engine=engine_of(self.current, ca_bundle=self.ca_bundle),
+            current=self.current,
+            superusers=OneSuperuser(self.superuser),
+            new_password=fitting_password,
+            rotation_id=self.rotation_id,
+        )
 
     def set(self, *, remembered: bool = False) -> str:
         """setSecret; gives the label of the credential that was accepted before."""
@@ -207,7 +219,13 @@ class SecretInRotation:
             previous=lambda: self.previous,
             superusers=OneSuperuser(self.superuser),
             pending_first=remembered,
+            rotation_id=self.rotation_id,
+            pauses=self.pauses,
         )
+
+    def pauses(self, at_most: float) -> Iterator[None]:
+        """As many as tests need, and no time in them."""
+        return iter([None] * (10 if at_most else 0))
 
     def test_and_finish(self) -> SecretDocument:
         """TestSecret and finishSecret."""

@@ -13,6 +13,7 @@ TARGETS: Mapping[str, str] = {
     "redis": "local.targets.redis:RedisTarget",
     "valkey": "local.targets.redis:ValkeyTarget",
     "mariadb": "local.targets.mariadb:MariaDbTarget",
+    "http": "local.targets.http:HttpTarget",
 }
 """Target by the engine's name, as module and class: only what is started is imported."""
 

@@ -33,6 +33,7 @@ ENGINES: Mapping[str, Registration] = {
     "mysql": _MYSQL,
     "aurora-mysql": _MYSQL,
     "mariadb": Registration("rotation.engines.mysql", "MariaDbEngine", "pymysql"),
+    "http": Registration("rotation.engines.http", "HttpEngine"),
 }
 """Engine by the name in the secret's key `engine`: only the driver in use is imported."""
 

@@ -2,9 +2,12 @@
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from rotation.engines.network import unreachable
+from rotation.engines.invocation import Invocation
+from rotation.engines.network import open_socket, unreachable
 from rotation.errors import ConfigurationInvalidError, ConnectionLostError, TargetError, TlsFailedError
 from rotation.models import Login
 from rotation.settings import Settings
@@ -57,6 +60,24 @@ def secured(connection: socket.socket, login: Login, authorities: str) -> ssl.SS
     except OSError as error:
         connection.close()
         raise handshake_error(error, login) from None
+
+
+@contextmanager
+def connected(invocation: Invocation, login: Login, default: str = RDS_BUNDLE) -> Iterator[socket.socket]:
+    """A connection to the target for the length of a block: TCP, and TLS unless the secret says no.
+
+    Args:
+        invocation: Bounds each wait.
+        login: Names host and port.
+        default: Whom to trust if the stack does not say.
+    """
+    authorities = ca_file(invocation.settings, default) if login.tls else None
+    connection = open_socket(invocation, login)
+    if authorities is not None:
+        with invocation.call("tls"):
+            connection = secured(connection, login, authorities)
+    with connection:
+        yield connection
 
 
 def handshake_error(error: OSError, login: Login) -> TargetError:

@@ -9,9 +9,10 @@ from rotation.settings import StrategyName
 from rotation.strategies.alternating_users import AlternatingUsers
 from rotation.strategies.change import Strategy
 from rotation.strategies.single_user import SingleUser, SingleUserBySuperuser
+from rotation.strategies.two_keys import TwoKeys
 
 STRATEGIES: Mapping[StrategyName, Strategy] = {
-    strategy.name: strategy for strategy in (SingleUser(), SingleUserBySuperuser(), AlternatingUsers())
+    strategy.name: strategy for strategy in (SingleUser(), SingleUserBySuperuser(), AlternatingUsers(), TwoKeys())
 }
 
 
@@ -49,6 +50,8 @@ def choose(secret: SecretDescription, current: SecretDocument, default: Strategy
 
 
 def _implied(current: SecretDocument, traits: EngineTraits) -> StrategyName:
+    if traits.issues_credentials:
+        return StrategyName.TWO_KEYS
     if not current.fields.superuser_arn or not traits.has_superusers:
         return StrategyName.SINGLE_USER
     return StrategyName.ALTERNATING_USERS if traits.has_clones else StrategyName.SINGLE_USER_BY_SUPERUSER

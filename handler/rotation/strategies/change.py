@@ -14,6 +14,7 @@ from rotation.settings import StrategyName
 
 UNLABELLED = "unlabelled"
 """Stands for a staging label where a version has none."""
+_OVER = object()
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Change:
             taken by hand from the very version whose password the target has.
         pending_first: An earlier run is remembered to have made the change: try its result before the old login, so that
             a repetition does not produce refused logins, which a server may count against the user.
+        rotation_id: The ClientRequestToken.
+        pauses: Pauses between tries, for that many seconds in all if the invocation's deadline allows it.
     """
 
     engine: Engine
@@ -50,6 +53,8 @@ class Change:
     previous: Callable[[], SecretDocument | None]
     superusers: Superusers
     pending_first: bool
+    rotation_id: str
+    pauses: Callable[[float], Iterator[None]]
     unlabelled: Callable[[], Iterable[SecretDocument]] = tuple
 
     def candidates(self) -> Iterator[tuple[str, SecretDocument]]:
@@ -67,9 +72,7 @@ class Change:
 
     def _is_ours(self, document: SecretDocument) -> bool:
         """Whether it is for this target, and for the user of AWSCURRENT or the one whose turn it is."""
-        try:
-            check_same_target(self.current, document, self.engine.traits)
-        except TargetMismatchError:
+        if not is_same_target(self.current, document, self.engine.traits):
             return False
         return document.fields.username in {self.current.fields.username, self.pending.fields.username}
 
@@ -141,6 +144,28 @@ class Strategy(Protocol):
         """
 
 
+@contextmanager
+def settled(engine: Engine, login: Login, pauses: Callable[[], Iterator[None]]) -> Iterator[Session]:
+    """Log in with a credential that was just set, which the target may refuse for a while.
+
+    Args:
+        engine: Of the target.
+        login: The new credential.
+        pauses: Asked for at the first refusal; when they are over, the refusal is final.
+    """
+    left: Iterator[None] | None = None
+    with ExitStack() as stack:
+        while True:
+            try:
+                session = stack.enter_context(engine.log_in(login))
+                break
+            except LoginRefusedError:
+                left = pauses() if left is None else left
+                if next(left, _OVER) is _OVER:
+                    raise
+        yield session
+
+
 def login_of(document: SecretDocument, traits: EngineTraits) -> Login:
     """The login that a document describes.
 
@@ -186,3 +211,12 @@ def check_same_user(current: SecretDocument, pending: SecretDocument) -> None:
     """
     if current.fields.username != pending.fields.username:
         raise TargetMismatchError("username differs between AWSCURRENT and AWSPENDING")
+
+
+def is_same_target(one: SecretDocument, other: SecretDocument, traits: EngineTraits) -> bool:
+    """Whether engine, host and port are the same."""
+    try:
+        check_same_target(one, other, traits)
+    except TargetMismatchError:
+        return False
+    return True

@@ -42,6 +42,15 @@ class FakeServer:
     keeps: bool = False
     """Whether it holds the old password beside the new one, if it is told to."""
     kept: dict[str, str] = field(default_factory=dict)
+    issued: list[str] = field(default_factory=list)
+    """Rotation ids for which it made a key."""
+    is_idempotent: bool = False
+    """Whether a repeated request for a key gets the same one."""
+    revoked: list[str] = field(default_factory=list)
+    swept: list[str] = field(default_factory=list)
+    """Rotation ids whose strays were asked for."""
+    slow: int = 0
+    """How many logins with a key that it made are refused before it knows it."""
 
     def accepts(self, login: Login) -> bool:
         """Tell whether host, user and password are right, and note the attempt."""
@@ -49,6 +58,9 @@ class FakeServer:
         accepted = password in {self.passwords.get(login.username), self.kept.get(login.username)}
         if accepted and login.host == REPLICA_HOST and self.lagging > 0:
             self.lagging -= 1
+            accepted = False
+        if accepted and password.startswith("issued") and self.slow > 0:
+            self.slow -= 1
             accepted = False
         self.logins.append((login.host, login.username, accepted))
         return accepted
@@ -78,6 +90,24 @@ class FakeSession:
         self._server.checks += 1
 
 
+class FakeIssuer(FakeSession):
+    """A login at a server that makes keys itself."""
+
+    def issue(self, rotation_id: str) -> Mapping[str, str]:
+        if not (self._server.is_idempotent and rotation_id in self._server.issued):
+            self._server.issued.append(rotation_id)
+        number = len(self._server.issued)
+        self._server.passwords[f"key-{number}"] = f"issued-{number}"
+        return {"username": f"key-{number}", "password": f"issued-{number}"}
+
+    def revoke(self, login: Login) -> None:
+        self._server.passwords.pop(login.username, None)
+        self._server.revoked.append(login.username)
+
+    def revoke_strays(self, rotation_id: str) -> None:
+        self._server.swept.append(rotation_id)
+
+
 class FakeEngine:
     """Logs in to the fake server."""
 
@@ -89,7 +119,8 @@ class FakeEngine:
     def log_in(self, login: Login) -> Iterator[Session]:
         if not self._server.accepts(login):
             raise LoginRefusedError(f"{login.host} refused user {login.username}")
-        session = FakeSession(self._server, login.username)
+        kind = FakeIssuer if self.traits.issues_credentials else FakeSession
+        session = kind(self._server, login.username)
         yield session
         if session.pending:
             self._server.passwords |= session.pending

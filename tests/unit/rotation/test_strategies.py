@@ -18,6 +18,7 @@ from tests.unit.rotation.fakes import ARN, TOKEN, FakeEngine, FakeServer, FakeSu
 
 TRAITS = EngineTraits(default_port=5432, max_username_bytes=63, max_password_length=256)
 LONELY = replace(TRAITS, has_clones=False)
+ISSUING = replace(LONELY, issues_credentials=True)
 SENTINEL = "Sentinel-7f3a"
 WITH_SUPERUSER = {"masterarn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:root"}
 
@@ -51,15 +52,32 @@ def test_a_strategy_that_the_engine_cannot_follow_is_refused_with_those_that_it_
     assert "single-user, single-user-by-superuser" in caught.value.next_action
 
 
+def able(name: StrategyName) -> EngineTraits:
+    """Traits of an engine that can follow the strategy."""
+    return ISSUING if name is StrategyName.TWO_KEYS else TRAITS
+
+
+@pytest.mark.parametrize("keys", [{}, WITH_SUPERUSER], ids=["alone", "with superuser"])
+def test_where_the_target_makes_the_keys_two_of_them_overlap(keys: dict[str, str]) -> None:
+    assert chosen(keys=keys, traits=ISSUING) is StrategyName.TWO_KEYS
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+def test_no_other_strategy_is_possible_there_and_this_one_nowhere_else(name: StrategyName) -> None:
+    impossible = TRAITS if name is StrategyName.TWO_KEYS else ISSUING
+    with pytest.raises(SecretMalformedError, match=f"the strategy {name} is not possible with the engine postgres"):
+        chosen(tag=name, keys=WITH_SUPERUSER, traits=impossible)
+
+
 @pytest.mark.parametrize("name", list(STRATEGIES))
 def test_the_setting_decides_before_the_secret(name: StrategyName) -> None:
-    assert chosen(setting=name, keys=WITH_SUPERUSER) is name
+    assert chosen(setting=name, keys=WITH_SUPERUSER, traits=able(name)) is name
 
 
 @pytest.mark.parametrize("setting", list(StrategyName))
 @pytest.mark.parametrize("name", list(STRATEGIES))
 def test_the_tag_decides_before_the_setting(name: StrategyName, setting: StrategyName) -> None:
-    assert chosen(tag=name.value, setting=setting, keys=WITH_SUPERUSER) is name
+    assert chosen(tag=name.value, setting=setting, keys=WITH_SUPERUSER, traits=able(name)) is name
 
 
 def test_a_tag_can_hand_the_decision_back_to_the_secret() -> None:

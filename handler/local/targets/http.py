@@ -1,0 +1,107 @@
+"""The key service, which writes every request with its body into its log."""
+
+import base64
+from collections.abc import Mapping
+from secrets import token_hex
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from local.key_server import KeyServer
+from local.key_service import Behaviour
+from local.server_process import TlsFiles
+from rotation.errors import PrivilegeMissingError, RotationError
+
+_BASIC = {"Authorization": "Basic {basic}"}
+DECLARATION: Mapping[str, Any] = {
+    "create": {
+        "method": "POST",
+        "path": "/v1/keys",
+        "headers": {**_BASIC, "Idempotency-Key": "{rotation_id}"},
+        "body": {"label": "rotation {rotation_id}"},
+        "answer": {"username": "/id", "password": "/key"},
+    },
+    "check": {"method": "GET", "path": "/v1/me", "headers": _BASIC},
+    "revoke": {"method": "DELETE", "path": "/v1/keys/{revoked_username}", "headers": _BASIC},
+    "list": {
+        "method": "GET",
+        "path": "/v1/keys",
+        "headers": _BASIC,
+        "answer": {"keys": "/keys", "username": "/id", "label": "/label"},
+    },
+}
+_REFUSED, _DONE = 401, 200
+
+
+class HttpTarget:
+    """A user is a key with its name."""
+
+    title = "key service over HTTP"
+    is_transactional: ClassVar[bool] = False
+    barring: ClassVar[str] = "bars the key"
+    barred_as: ClassVar[type[RotationError]] = PrivilegeMissingError
+
+    def __init__(self, tls: TlsFiles | None = None) -> None:
+        self.server = KeyServer(tls=tls)
+        self._tls = tls
+
+    def __enter__(self) -> Self:
+        self.server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.server.__exit__(kind, error, traceback)
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        return {
+            "host": self.server.host,
+            "port": self.server.port,
+            "http": DECLARATION,
+            **({} if self._tls else {"ssl": False}),
+        }
+
+    @property
+    def superuser(self) -> tuple[str, str]:
+        return "administrator", self.server.administrator_key
+
+    def create_user(self, name: str, password: str) -> None:
+        self.server.administer("keys", name=name, key=password)
+
+    def users(self) -> set[str]:
+        return set(self.server.administer("names")["names"])
+
+    def refusal(self, name: str, password: str) -> str | None:
+        basic = base64.b64encode(f"{name}:{password}".encode()).decode()
+        status, answer = self.server.request("GET", "/v1/me", f"Basic {basic}")
+        if status not in {_DONE, _REFUSED}:
+            raise PermissionError(f"the key service answered {status}")
+        return answer["error"] if status == _REFUSED else None
+
+    def bar(self, name: str) -> None:
+        self.server.administer("bars", name=name, is_barred=True)
+
+    def unbar(self, name: str) -> None:
+        self.server.administer("bars", name=name, is_barred=False)
+
+    def behave(self, **behaviour: Any) -> None:
+        """Let the service behave so; what is not named is as usual."""
+        self.server.behave(Behaviour(**behaviour))
+
+    def start(self) -> None:
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def freeze(self) -> None:
+        self.server.freeze()
+
+    def thaw(self) -> None:
+        self.server.thaw()
+
+    def log(self) -> str:
+        mark = f"mark-{token_hex(8)}"
+        self.server.request("GET", f"/{mark}", "")
+        return self.server.log_up_to(mark)
