@@ -133,9 +133,7 @@ def declaration_of(login: Login, settings: Settings) -> Declaration:
         what = describe_validation(error)
     if isinstance(declared, str):
         raise ConfigurationInvalidError(f"HTTP_TARGETS: {declared}: {what}")
-    raise SecretMalformedError(
-        f"the key http is wrong: {what}", remedy="See the README's section on API keys for the form of a declaration."
-    )
+    raise SecretMalformedError(f"the key http is wrong: {what}")
 
 
 def _at(document: Any, pointer: str) -> Any:
