@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, StringConstraints, ValidationError
 
 from rotation.errors import ConfigurationInvalidError
 
@@ -17,6 +17,21 @@ class StrategyName(StrEnum):
     SINGLE_USER_BY_SUPERUSER = "single-user-by-superuser"
     ALTERNATING_USERS = "alternating-users"
     TWO_KEYS = "two-keys"
+
+
+def _entries(value: object) -> object:
+    """A text such as `acme=acme_rotation.engine:AcmeEngine`, with a comma between several, as a mapping."""
+    if not isinstance(value, str):
+        return value
+    entries = [entry.strip().partition("=") for entry in value.split(",")]
+    if not all(separator for _, separator, _ in entries):
+        raise ValueError("is not of the form name=module:Class,name=module:Class")
+    return {name: path for name, _, path in entries}
+
+
+EngineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$")]
+ClassPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+"""Module and name, as in `acme_rotation.engine:AcmeEngine`."""
 
 
 class PasswordSettings(BaseModel):
@@ -75,6 +90,7 @@ class Settings(ReportingSettings):
         tls_ca_bundle: PEM file that replaces Amazon's RDS bundle, or `system` for the operating system's authorities.
         report_reserve_seconds: Kept back from the invocation's time so that a failure can still be reported.
         password: Composition of new passwords.
+        custom_engines: Engines that a package of your own brings, by the name in the secret's key `engine`.
         http_targets: Declarations of services that secrets of the engine `http` may name instead of bringing their own.
     """
 
@@ -83,6 +99,9 @@ class Settings(ReportingSettings):
     tls_ca_bundle: str | None = Field(None, validation_alias="TLS_CA_BUNDLE")
     report_reserve_seconds: float = Field(3.0, ge=1.0, le=30.0, validation_alias="REPORT_RESERVE_SECONDS")
     password: PasswordSettings = PasswordSettings()
+    custom_engines: Annotated[Mapping[EngineName, ClassPath], BeforeValidator(_entries)] = Field(
+        {}, validation_alias="CUSTOM_ENGINES"
+    )
     http_targets: Json[Mapping[str, Any]] = Field({}, validation_alias="HTTP_TARGETS")
 
     @classmethod

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from local.certificate_authority import CertificateAuthority
-from local.contract.rotating import SecretInRotation, document, engine_of, new_name, new_password
+from local.contract.rotating import CUSTOM_ENGINES, SecretInRotation, document, engine_of, new_name, new_password
 from local.server_process import ServerError
 from local.targets.target import Target
 from rotation.models import SecretDocument
@@ -24,11 +24,17 @@ class Setup:
 
     Attributes:
         with_tls: Whether server and engine speak TLS, with a certificate from an authority of the tests' own.
+        custom: Where the engine is, if it is your own, as in `acme_rotation.engine:AcmeEngine`.
     """
 
     engine: str
     target: type[Target]
     with_tls: bool = False
+    custom: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.custom is not None:
+            CUSTOM_ENGINES[self.engine] = self.custom
 
     def __str__(self) -> str:
         return f"{self.engine}-tls" if self.with_tls else self.engine

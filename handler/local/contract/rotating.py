@@ -33,6 +33,8 @@ clients: dict[str, Any] = {}
 """What takes the place of AWS's clients, by service: for targets that are reached through AWS's API."""
 PATIENCE = 20.0
 """Seconds an invocation has left when a test does not care."""
+CUSTOM_ENGINES: dict[str, str] = {}
+"""Engines that are not of this project, by name; test modules enter theirs by `Setup`."""
 
 
 def document(keys: Mapping[str, Any], **more: Any) -> SecretDocument:
@@ -68,7 +70,8 @@ def new_record() -> StepRecord:
 
 
 def settings_with(ca_bundle: str | None = None) -> Settings:
-    return Settings.model_validate({"IDEMPOTENCY_TABLE": "none", "TLS_CA_BUNDLE": ca_bundle})
+    given = {"IDEMPOTENCY_TABLE": "none", "TLS_CA_BUNDLE": ca_bundle, "CUSTOM_ENGINES": CUSTOM_ENGINES}
+    return Settings.model_validate(given)
 
 
 def invocation(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from local.certificate_authority import CertificateAuthority
@@ -56,7 +57,7 @@ class Tls:
         self, setup: Setup, authority: CertificateAuthority, started: Callable[[Setup], Target]
     ) -> None:
         """No fallback: the secret does not say `"ssl": false`."""
-        plain = started(Setup(setup.engine, setup.target))
+        plain = started(replace(setup, with_tls=False))
         name, password = new_name(), new_password()
         plain.create_user(name, password)
         with peers.wiretap(plain.keys["port"]) as tap:

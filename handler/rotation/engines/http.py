@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from rotation.engines.http_declaration import Declaration, Request
 from rotation.engines.http_exchange import Expected, exchange
 from rotation.engines.invocation import Invocation
+from rotation.engines.session import LoneSession
 from rotation.errors import (
     ConfigurationInvalidError,
     LoginRefusedError,
@@ -49,8 +50,8 @@ class HttpEngine:
         yield session
 
 
-class HttpSession:
-    """A key that the service accepts."""
+class HttpSession(LoneSession):
+    """A key that the service accepts. A second check might meet a machine that does not know the key yet."""
 
     def __init__(self, invocation: Invocation, login: Login, declared: Declaration) -> None:
         self._invocation = invocation
@@ -63,14 +64,8 @@ class HttpSession:
         refusal = LoginRefusedError(f"{login.host} refuses the key of {login.username}")
         self._ask("check", check, dict.fromkeys(check.refused, refusal))
 
-    def check(self) -> None:
-        """The login was a use already; a second one might meet a machine that does not know the key yet."""
-
     def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
         raise StatementRejectedError("the service makes the keys itself")
-
-    def provide_clone(self, owner: str, clone: str) -> None:
-        raise StatementRejectedError("a key has no clone")
 
     def issue(self, rotation_id: str) -> Mapping[str, str]:
         create = self._declared.create

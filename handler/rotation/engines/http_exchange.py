@@ -5,13 +5,13 @@ import json
 import socket
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import Any, cast
 
 from rotation.engines.http_declaration import Filled, Request
 from rotation.engines.invocation import Invocation
-from rotation.engines.network import seconds_to_answer, unreachable
-from rotation.engines.tls import SYSTEM, connected
+from rotation.engines.network import conversing, seconds_to_answer
+from rotation.engines.tls import connected
 from rotation.errors import (
     ConnectionLostError,
     PrivilegeMissingError,
@@ -56,7 +56,7 @@ def exchange(
         expected: Statuses that are neither success nor failure in themselves.
     """
     filled = request.filled(login, **values)
-    with connected(invocation, login, SYSTEM) as connection, invocation.call(f"{name}_key"):
+    with connected(invocation, login) as connection, conversing(invocation, login, f"{name}_key"):
         status, content = _sent(connection, login, filled, seconds_to_answer(invocation), name)
         if status in expected:
             if (error := expected[status]) is not None:
@@ -108,16 +108,20 @@ def _sent(connection: socket.socket, login: Login, filled: Filled, seconds: floa
         answer = client.getresponse()
         content = answer.read(_MOST_BYTES + 1)
     except ConnectionError:
-        raise ConnectionLostError(f"{login.host} closed the connection instead of answering {name}") from None
-    except OSError as error:
-        raise unreachable(error, login) from None
+        raise  # one of them is an HTTPException as well
+    except IncompleteRead:
+        raise _broken_off(login, name) from None
     except HTTPException:
         raise StatementRejectedError(f"{login.host} answered {name} with something other than HTTP") from None
     if len(content) > _MOST_BYTES:
         raise StatementRejectedError(f"{login.host} answered {name} with more than {_MOST_BYTES} bytes")
     if answer.length:
-        raise ConnectionLostError(f"{login.host} closed the connection in the middle of the answer to {name}")
+        raise _broken_off(login, name)
     return answer.status, content
+
+
+def _broken_off(login: Login, name: str) -> ConnectionLostError:
+    return ConnectionLostError(f"{login.host} closed the connection in the middle of the answer to {name}")
 
 
 def _refusal(status: int, login: Login, name: str) -> TargetError:

@@ -1,7 +1,8 @@
 """The way to a target: DNS and connections with a time limit, and an error that says where the way ends."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -63,6 +64,18 @@ def open_socket(invocation: Invocation, login: Login) -> socket.socket:
     connection = first_reachable(invocation, login, connect)
     connection.settimeout(seconds_to_answer(invocation))
     return connection
+
+
+@contextmanager
+def conversing(invocation: Invocation, login: Login, operation: str) -> Iterator[None]:
+    """A call to the target on a connection that `open_socket` made: a silent or broken one is told as such."""
+    with invocation.call(operation):
+        try:
+            yield
+        except ConnectionError:
+            raise ConnectionLostError(f"{login.host} closed the connection during {operation}") from None
+        except OSError as error:
+            raise unreachable(error, login) from None
 
 
 def unreachable(error: OSError, login: Login) -> TargetUnreachableError:

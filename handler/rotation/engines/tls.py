@@ -63,7 +63,7 @@ def secured(connection: socket.socket, login: Login, authorities: str) -> ssl.SS
 
 
 @contextmanager
-def connected(invocation: Invocation, login: Login, default: str = RDS_BUNDLE) -> Iterator[socket.socket]:
+def connected(invocation: Invocation, login: Login, default: str = SYSTEM) -> Iterator[socket.socket]:
     """A connection to the target for the length of a block: TCP, and TLS unless the secret says no.
 
     Args:

@@ -117,8 +117,9 @@ def answers(*parts: bytes) -> peers.Answer:
     return answer
 
 
-def test_an_answer_that_breaks_off_is_a_lost_connection(secret: SecretDocument) -> None:
-    with peers.answering(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}")) as port:
+@pytest.mark.parametrize("head", [b"Content-Length: 100\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n64\r\n{}"])
+def test_an_answer_that_breaks_off_is_a_lost_connection(secret: SecretDocument, head: bytes) -> None:
+    with peers.answering(answers(b"HTTP/1.1 200 OK\r\n" + head)) as port:
         refused_login(ConnectionLostError, secret.changed(port=port))
 
 
