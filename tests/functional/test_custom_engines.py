@@ -72,23 +72,13 @@ def test_a_secret_is_rotated_through_the_deployed_handler(world: World, package:
         assert world.value(arn, CURRENT) == after
 
 
-@pytest.mark.parametrize(
-    ("setting", "what"),
-    [
-        ("acme=acme_rotation.missing:AcmeEngine", "acme: acme_rotation.missing:AcmeEngine cannot be imported"),
-        ("acme=acme_rotation.engine:Missing", "acme: acme_rotation.engine:Missing cannot be imported"),
-        ("acme=acme_rotation.engine:json", "acme: acme_rotation.engine:json cannot be imported"),
-        ("acme=acme_rotation.engine:Login", "acme: acme_rotation.engine:Login cannot be imported"),
-        ("postgres=acme_rotation.engine:AcmeEngine", "postgres is built in"),
-        ("acme", "CUSTOM_ENGINES: "),
-    ],
-)
-def test_a_setting_that_leads_to_no_engine_is_named(world: World, package: Path, setting: str, what: str) -> None:
+def test_a_setting_that_leads_to_no_engine_is_reported(world: World, package: Path) -> None:
     arn = world.store({"engine": "acme", "host": "127.0.0.1", "username": "app", "password": "initial"})
+    setting = SETTING[0].replace("engine:", "missing:")
     with world.deployed(libraries=(package,), environment={"CUSTOM_ENGINES": setting}) as function:
         seen = function.step("createSecret", world.begin(arn))
     assert seen.line["reason"] == "configuration_invalid"
-    assert what in seen.line["error"]
+    assert "acme_rotation.missing:AcmeEngine cannot be imported" in seen.line["error"]
 
 
 def test_the_contract_suite_runs_over_it_outside_of_this_project(package: Path) -> None:

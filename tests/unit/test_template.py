@@ -38,6 +38,7 @@ EVERYTHING = {
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "TlsCaBundle": "/opt/ca.pem",
     "TlsCaLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:ca:1",
+    "CustomEnginesLayerArn": "arn:aws:lambda:eu-central-1:123456789012:layer:engines:2",
     "ReservedConcurrency": "10",
     "PageEmail": "on-call@example.com",
     "TicketEmail": "team@example.com",
@@ -341,6 +342,8 @@ def test_every_variable_is_a_setting_and_reaches_it() -> None:
         "ExcludeLowercase": "true",
         "RequireEachIncludedType": "false",
         "TlsCaBundle": "system",
+        "HttpTargets": '{"acme": {}}',
+        "CustomEngines": "acme=acme_rotation.engine:AcmeEngine",
         "LogLevel": "DEBUG",
     }
     changed = Settings.from_environment(Stack(**chosen).environment())
@@ -383,7 +386,10 @@ def test_optional_parts_of_the_function_come_and_go_with_their_parameters() -> N
     assert not {"VpcConfig", "Layers", "ReservedConcurrentExecutions"} & set(bare)
     assert full["VpcConfig"]["SubnetIds"] == ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
     assert full["VpcConfig"]["SecurityGroupIds"] == ["sg-0123456789abcdef0"]
-    assert full["Layers"] == ["arn:aws:lambda:eu-central-1:123456789012:layer:ca:1"]
+    assert full["Layers"] == [EVERYTHING["TlsCaLayerArn"], EVERYTHING["CustomEnginesLayerArn"]]
+    for layer in ("TlsCaLayerArn", "CustomEnginesLayerArn"):
+        alone = Stack(**{layer: EVERYTHING[layer]}).properties("RotationFunction")
+        assert alone["Layers"] == [EVERYTHING[layer]]
     assert full["ReservedConcurrentExecutions"] == "10"
     assert not {"PageByEmail", "TicketByEmail"} & set(Stack().resources)
     assert Stack(**EVERYTHING).properties("PageByEmail")["Endpoint"] == "on-call@example.com"
@@ -462,6 +468,12 @@ def test_the_entry_points_exist(function: str) -> None:
         ("SubnetIds", ["", "subnet-01234567"], ["vpc-01234567", "subnet-01234567,"]),
         ("SecurityGroupIds", ["", "sg-01234567"], ["subnet-01234567", "sg-01234567 "]),
         ("TlsCaBundle", ["", "system", "/opt/certificates/ca.pem"], ["ca.pem", "/tmp/ca.pem", "none"]),
+        ("HttpTargets", ["", "{}", '{"acme": {\n"check": {}}}'], ["acme", "[]"]),
+        (
+            "CustomEngines",
+            ["", "a=b:C", "acme=acme_rotation.engine:AcmeEngine,b-2=c:d"],
+            ["acme", "a=b", "a=b:C, d=e:F", "A=b:C"],
+        ),
         ("PageEmail", ["", "a@example.com"], ["a", "a@b", "a b@example.com"]),
         ("TicketEmail", ["", "a@example.com"], ["a", "a@b", "a b@example.com"]),
         ("RunbookUrl", ["", "https://wiki.example.com/a#b"], ["http://wiki.example.com", "wiki", 'https://a"b']),

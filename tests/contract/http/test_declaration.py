@@ -13,7 +13,6 @@ from rotation.engines.http import declaration_of
 from rotation.engines.http_declaration import Check, Request, Revoke
 from rotation.errors import ConfigurationInvalidError, SecretMalformedError
 from rotation.models import Login
-from rotation.settings import Settings
 
 SENTINEL = "Sentinel-7f3a"
 REMOVED = object()
@@ -161,12 +160,3 @@ def test_what_is_wrong_in_the_stacks_declaration_is_the_stacks_fault() -> None:
     with pytest.raises(ConfigurationInvalidError, match=r"HTTP_TARGETS: acme: check\.method: ") as caught:
         declaration_of(login("acme"), settings)
     assert SENTINEL not in str(caught.value)
-
-
-def test_the_stacks_declarations_are_json() -> None:
-    given = {"IDEMPOTENCY_TABLE": "none"}
-    assert Settings.from_environment({**given, "HTTP_TARGETS": '{"acme": {}}'}).http_targets == {"acme": {}}
-    for text in ("{", "[]", f'"{SENTINEL}"'):
-        with pytest.raises(ConfigurationInvalidError, match="HTTP_TARGETS: ") as caught:
-            Settings.from_environment({**given, "HTTP_TARGETS": text})
-        assert SENTINEL not in str(caught.value)

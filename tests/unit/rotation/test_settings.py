@@ -71,6 +71,8 @@ def test_an_empty_list_of_characters_excludes_none() -> None:
         "REQUIRE_EACH_INCLUDED_TYPE",
         "ROTATION_STRATEGY",
         "TLS_CA_BUNDLE",
+        "CUSTOM_ENGINES",
+        "HTTP_TARGETS",
         "REPORT_RESERVE_SECONDS",
         "POWERTOOLS_LOG_LEVEL",
         "POWERTOOLS_SERVICE_NAME",
@@ -91,6 +93,8 @@ def test_an_empty_variable_is_the_same_as_none(variable: str) -> None:
         "EXCLUDE_LOWERCASE",
         "REQUIRE_EACH_INCLUDED_TYPE",
         "ROTATION_STRATEGY",
+        "CUSTOM_ENGINES",
+        "HTTP_TARGETS",
         "REPORT_RESERVE_SECONDS",
         "POWERTOOLS_LOG_LEVEL",
     ],
@@ -120,6 +124,32 @@ def test_a_missing_table_is_named(table: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", list(StrategyName))
 def test_every_strategy_can_be_set(name: StrategyName) -> None:
     assert read(ROTATION_STRATEGY=name.value).strategy is name
+
+
+def test_engines_of_ones_own_are_listed_with_commas() -> None:
+    assert read(CUSTOM_ENGINES="acme=acme_rotation.engine:AcmeEngine, b-2=c:d").custom_engines == {
+        "acme": "acme_rotation.engine:AcmeEngine",
+        "b-2": "c:d",
+    }
+
+
+@pytest.mark.parametrize("entry", ["acme=acme", "acme=acme.engine", "acme=a b:C", "acme=a:b.c", "acme=:C", "acme=../a:C"])
+def test_an_engine_of_ones_own_that_is_no_module_and_name_is_named(entry: str) -> None:
+    with pytest.raises(ConfigurationInvalidError, match=r"^configuration_invalid: CUSTOM_ENGINES\.acme: "):
+        read(CUSTOM_ENGINES=f"other=other:Engine,{entry}")
+
+
+@pytest.mark.parametrize("text", ["Acme=a:B", "=a:B", "a=b:C,", ","])
+def test_an_engine_of_ones_own_has_a_name_as_the_others_have(text: str) -> None:
+    with pytest.raises(ConfigurationInvalidError, match="CUSTOM_ENGINES"):
+        read(CUSTOM_ENGINES=text)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "acme", '{"acme": ' + SENTINEL + "}"])
+def test_declared_services_are_a_json_object(text: str) -> None:
+    with pytest.raises(ConfigurationInvalidError, match="HTTP_TARGETS: ") as caught:
+        read(HTTP_TARGETS=text)
+    assert SENTINEL not in str(caught.value)
 
 
 def test_settings_are_frozen() -> None:
