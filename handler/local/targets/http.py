@@ -38,6 +38,7 @@ class HttpTarget:
     title = "key service over HTTP"
     is_transactional: ClassVar[bool] = False
     barring: ClassVar[str] = "bars the key"
+    unbarring: ClassVar[str] = "lets it in again"
     barred_as: ClassVar[type[RotationError]] = PrivilegeMissingError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:

@@ -73,8 +73,8 @@ class HttpSession(LoneSession):
         key = _text_at(answer, create.answer.password)
         name = self._login.username if create.answer.username is None else _text_at(answer, create.answer.username)
         if key is None or name is None or key == self._login.password.get_secret_value():
-            if name is not None and name != self._login.username:
-                self._revoke(name, key or "")
+            if key is None and name is not None and name != self._login.username:
+                self._revoke(name, "")  # nobody will ever know it
             raise StatementRejectedError(
                 f"{self._login.host} answered create without a new key, or not where it was declared to be",
                 remedy="Compare http.create.answer in the secret with the service's documentation.",

@@ -39,6 +39,7 @@ class AcmeTarget:
     title = "Acme"
     is_transactional: ClassVar[bool] = False
     barring: ClassVar[str] = "bars the user"
+    unbarring: ClassVar[str] = "lets it in again"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
