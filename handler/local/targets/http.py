@@ -103,6 +103,8 @@ class HttpTarget:
         self.server.thaw()
 
     def log(self) -> str:
+        if not self.server.is_running:
+            return "\n".join(self.server.log_lines)
         mark = f"mark-{token_hex(8)}"
         self.server.request("GET", f"/{mark}", "")
         return self.server.log_up_to(mark)
