@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from local.contract import Setup, peers
-from local.contract.rotating import PATIENCE, deadline_in, document, log_in, password_of, refused, refused_login
+from local.contract.logins import SHORT
+from local.contract.rotating import deadline_in, document, log_in, password_of, refused, refused_login
 from local.targets.http import DECLARATION, HttpTarget
 from rotation.engines.http_exchange import STATUSES
 from rotation.errors import (
@@ -145,7 +146,7 @@ def test_an_answer_that_trickles_ends_within_the_time_that_is_left(secret: Secre
             except TimeoutError:
                 connection.sendall(b" ")
 
-    deadline = deadline_in(PATIENCE)
-    with peers.answering(trickle) as port:
-        refused_login(ConnectTimeoutError, secret.changed(port=port), 3.5)
-    assert deadline.remaining() > PATIENCE - 3.5
+    deadline = deadline_in(SHORT)
+    with peers.answering(trickle) as port, deadline.enforced():
+        refused_login(ConnectTimeoutError, secret.changed(port=port), SHORT)
+    assert deadline.remaining() > 0
