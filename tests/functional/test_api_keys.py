@@ -9,7 +9,6 @@ import pytest
 from local.aws_faults import Disturbance
 from local.contract.rotating import new_name, new_password
 from local.targets.http import HttpTarget
-from tests.faults.lanes import WatchedCalls
 from tests.functional.search import Search
 from tests.functional.world import PENDING, PREVIOUS, STEPS, Deployed, World
 
@@ -68,14 +67,18 @@ def test_every_step_can_be_repeated(world: World, deployed: Deployed, target: Ht
 def test_a_function_that_is_killed_before_it_stored_the_key_leaves_no_further_one(
     world: World, target: HttpTarget, secret_arn: str
 ) -> None:
+    """Just before Secrets Manager does anything with it."""
     run, before = world.begin(secret_arn), target.users()
-    usual, watched = world.aws._server.calls, WatchedCalls()
     with world.deployed() as function:
-        watched.on_call = lambda call: function.function.recycle() if call.operation == "PutSecretValue" else None
-        world.aws._server.calls = watched
+
+        def kill_once_there_is_a_key() -> None:
+            if target.users() != before:
+                function.function.recycle()
+
+        world.aws.watch(on_arrival=kill_once_there_is_a_key)
         world.aws.disturb("secretsmanager", "PutSecretValue", by=Disturbance.DROP)
         killed = function.step("createSecret", run)
-        world.aws._server.calls = usual
+        world.aws.watch()
         world.aws.clear_faults()
         assert killed.invocation.error_type == "Runtime.ExitError"
         (orphan,) = target.users() - before
