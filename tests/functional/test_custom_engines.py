@@ -67,7 +67,7 @@ def test_a_secret_is_rotated_through_the_deployed_handler(world: World, package:
         run = world.begin(arn)
         function.steps(run, "createSecret")
         failed = function.step("setSecret", run)
-        assert failed.line["reason"] == "login_refused"
+        assert failed.line["reason"] == "credential_unknown"
         assert world.value(arn, PENDING)["password"] not in json.dumps(failed.line)
         assert world.value(arn, CURRENT) == after
 
