@@ -191,6 +191,8 @@ def test_a_target_that_cannot_tell_is_set_again(host: str | None, remembered: bo
         previous=lambda: None,
         superusers=FakeSuperusers(None),
         pending_first=remembered,
+        rotation_id=TOKEN,
+        pauses=lambda _at_most: iter(()),
     )
     assert [stage for stage, _ in change.candidates()] == tried
 
