@@ -19,6 +19,8 @@ from rotation.errors import (
     RotationError,
     SecretNotFoundError,
     SecretNotRotatableError,
+    TargetBusyError,
+    TargetMismatchError,
     ThrottledError,
     VersionExistsError,
 )
@@ -41,6 +43,8 @@ EXPECTED: dict[str, type[RotationError]] = {
     "InvalidParameterException": AwsRejectedError,
     "InvalidRequestException": SecretNotRotatableError,
     "InvalidSignatureException": AccessDeniedError,
+    "InvalidUserState": TargetBusyError,
+    "InvalidUserStateFault": TargetBusyError,
     "KMSAccessDeniedException": KmsDeniedError,
     "LimitExceededException": ThrottledError,
     "MalformedPolicyDocumentException": AwsRejectedError,
@@ -55,6 +59,8 @@ EXPECTED: dict[str, type[RotationError]] = {
     "ThrottlingException": ThrottledError,
     "TooManyRequestsException": ThrottledError,
     "UnrecognizedClientException": AccessDeniedError,
+    "UserNotFound": TargetMismatchError,
+    "UserNotFoundFault": TargetMismatchError,
 }
 
 
