@@ -145,6 +145,9 @@ class ServerProcess(ABC):
     def freeze(self) -> None:
         """Suspend every process of the server: connections are accepted by the kernel and never answered."""
         self._signal_all(signal.SIGSTOP)
+        if self._process is not None:
+            # All threads have stopped only then; one of them may have been about to answer.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Let the server continue after `freeze()`."""
