@@ -8,7 +8,8 @@ from pathlib import Path
 from local.certificate_authority import CertificateAuthority
 from local.contract import peers
 from local.contract.fixtures import Setup, start_or_skip
-from local.contract.rotating import document, log_in, new_name, new_password, refused_login
+from local.contract.logins import SHORT
+from local.contract.rotating import PATIENCE, document, log_in, new_name, new_password, refused_login
 from local.server_process import TlsFiles
 from local.targets.target import Target
 from rotation.errors import ConnectionLostError, TargetError, TlsFailedError
@@ -28,6 +29,9 @@ def served(setup: Setup, certificate: TlsFiles) -> Iterator[SecretDocument]:
 
 class Tls:
     """Of setups with TLS."""
+
+    without_tls: tuple[type[TargetError], ...] = (TlsFailedError, ConnectionLostError)
+    """What becomes of TLS with a server that speaks none."""
 
     def test_a_certificate_of_a_trusted_authority_for_the_right_name_is_accepted(
         self, setup: Setup, authority: CertificateAuthority
@@ -64,10 +68,15 @@ class Tls:
             keys = {**plain.keys, "port": tap.port}
             keys.pop("ssl", None)
             secret = document(keys, engine=setup.engine, username=name, password=password)
-            self._refused(secret, authority.certificate, plain.keys["host"], (TlsFailedError, ConnectionLostError))
+            self._refused(secret, authority.certificate, plain.keys["host"], self.without_tls, SHORT)
         assert password.encode() not in tap.everything_sent
 
     def _refused(
-        self, secret: SecretDocument, trusted: Path, host: str, kind: type[TargetError] | tuple[type[TargetError], ...]
+        self,
+        secret: SecretDocument,
+        trusted: Path,
+        host: str,
+        kind: type[TargetError] | tuple[type[TargetError], ...],
+        seconds: float = PATIENCE,
     ) -> str:
-        return refused_login(kind, secret.changed(host=host), ca_bundle=str(trusted)).message
+        return refused_login(kind, secret.changed(host=host), seconds, ca_bundle=str(trusted)).message
