@@ -14,6 +14,8 @@ TARGETS: Mapping[str, str] = {
     "valkey": "local.targets.redis:ValkeyTarget",
     "mariadb": "local.targets.mariadb:MariaDbTarget",
     "http": "local.targets.http:HttpTarget",
+    "mongo": "local.targets.mongo:MongoTarget",
+    "docdb": "local.targets.mongo:MongoTarget",
 }
 """Target by the engine's name, as module and class: only what is started is imported."""
 

@@ -22,6 +22,7 @@ class Registration(NamedTuple):
 _POSTGRES = Registration("rotation.engines.postgres", "PostgresEngine", "psycopg")
 _REDIS = Registration("rotation.engines.redis", "RedisEngine", "redis")
 _MYSQL = Registration("rotation.engines.mysql", "MySqlEngine", "pymysql")
+_MONGO = Registration("rotation.engines.mongo", "MongoEngine", "pymongo")
 
 ENGINES: Mapping[str, Registration] = {
     "postgres": _POSTGRES,
@@ -34,6 +35,8 @@ ENGINES: Mapping[str, Registration] = {
     "aurora-mysql": _MYSQL,
     "mariadb": Registration("rotation.engines.mysql", "MariaDbEngine", "pymysql"),
     "http": Registration("rotation.engines.http", "HttpEngine"),
+    "mongo": _MONGO,
+    "docdb": _MONGO,
 }
 """Engine by the name in the secret's key `engine`: only the driver in use is imported."""
 
