@@ -83,6 +83,14 @@ def hang_up(connection: socket.socket) -> None:
     _hear(connection, 1024)
 
 
+def ask_for_a_redshift_digest(connection: socket.socket) -> None:
+    """What Redshift asks a user for whose password it keeps as SHA-256."""
+    connection.recv(4096)
+    request = struct.pack("!iii4si4s", 13, 0, 4, b"salt", 4, b"once")
+    connection.sendall(b"R" + struct.pack("!i", 4 + len(request)) + request)
+    _hear(connection, 4096)
+
+
 def _hear(connection: socket.socket, count: int) -> None:
     """What the client says first; nothing where the server has to begin."""
     connection.settimeout(_FIRST_WORD_SECONDS)

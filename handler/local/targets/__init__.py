@@ -14,6 +14,7 @@ TARGETS: Mapping[str, str] = {
     "valkey": "local.targets.redis:ValkeyTarget",
     "mariadb": "local.targets.mariadb:MariaDbTarget",
     "http": "local.targets.http:HttpTarget",
+    "redshift": "local.targets.redshift:RedshiftTarget",
     "mongo": "local.targets.mongo:MongoTarget",
     "docdb": "local.targets.mongo:MongoTarget",
 }

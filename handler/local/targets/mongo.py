@@ -26,7 +26,8 @@ class MongoTarget:
 
     title = "SecantusDB"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "gives the database user another password"
+    barring: ClassVar[str] = "somebody gives the database user another password"
+    unbarring: ClassVar[str] = "the user gets its password back"
     barred_as: ClassVar[type[RotationError]] = LoginRefusedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:

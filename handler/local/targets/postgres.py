@@ -27,10 +27,11 @@ class PostgresTarget:
     barring: ClassVar[str] = "somebody makes the database user NOLOGIN"
     unbarring: ClassVar[str] = "the user gets LOGIN back"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
+    server_class: ClassVar[type[PostgresServer]] = PostgresServer
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
         installed = program("postgres", _DEBIAN_BIN_DIR, install="apt-get install -y postgresql-15") if tls else None
-        self.server = PostgresServer(
+        self.server = self.server_class(
             bin_dir=installed.parent if installed else EMBEDDED_BIN_DIR,
             tls=tls,
             settings={"log_statement": "all", "log_connections": "on"},

@@ -35,6 +35,7 @@ ENGINES: Mapping[str, Registration] = {
     "aurora-mysql": _MYSQL,
     "mariadb": Registration("rotation.engines.mysql", "MariaDbEngine", "pymysql"),
     "http": Registration("rotation.engines.http", "HttpEngine"),
+    "redshift": Registration("rotation.engines.redshift", "RedshiftEngine", "psycopg"),
     "mongo": _MONGO,
     "docdb": _MONGO,
 }

@@ -4,14 +4,15 @@ The server must ask for SCRAM (or MD5, for passwords not rotated yet) itself: wi
 request for the clear password is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rotation.engines.invocation import Invocation
 from rotation.engines.network import SHARE, first_reachable, seconds_to_answer
-from rotation.engines.tls import ca_file, server_name
+from rotation.engines.tls import RDS_BUNDLE, ca_file, server_name
 from rotation.errors import TlsFailedError
 from rotation.models import Login
 from rotation.protocols import EngineTraits, Session
@@ -19,7 +20,31 @@ from rotation.protocols import EngineTraits, Session
 if TYPE_CHECKING:
     import psycopg
 
+    from rotation.engines.postgres_session import PostgresSession
+
 _LEAST_SECONDS_TO_EXPLAIN = 0.2
+
+
+def _session(connection: "psycopg.Connection", username: str, invocation: Invocation) -> "PostgresSession":
+    # The driver is imported with the first login: createSecret does without it.
+    from rotation.engines.postgres_session import PostgresSession
+
+    return PostgresSession(connection, username, invocation)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What differs between products that speak PostgreSQL's protocol.
+
+    Attributes:
+        session: Speaks the product's SQL.
+        authorities: Who signs the servers' certificates.
+        options: Of psycopg's `connect`, beside those that all have.
+    """
+
+    session: Callable[["psycopg.Connection", str, Invocation], "PostgresSession"] = _session
+    authorities: str = RDS_BUNDLE
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class PostgresEngine:
@@ -28,19 +53,17 @@ class PostgresEngine:
     # A SCRAM verifier has a fixed length, so the password's is bounded only by what clients accept.
     traits = EngineTraits(default_port=5432, max_username_bytes=63, max_password_length=256)
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, dialect: Dialect = Dialect()) -> None:
         self._invocation = invocation
+        self._dialect = dialect
 
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
         """Log in; leaving the block commits, and an error leaves it to the server to roll back the closed session."""
-        # The driver is imported with the first login: createSecret does without it.
-        from rotation.engines.postgres_session import PostgresSession
-
-        authorities = ca_file(self._invocation.settings) if login.tls else ""
+        authorities = ca_file(self._invocation.settings, self._dialect.authorities) if login.tls else ""
         connect = partial(self._connect, login, authorities)
         with closing(first_reachable(self._invocation, login, connect)) as connection:
-            session = PostgresSession(connection, login.username, self._invocation)
+            session = self._dialect.session(connection, login.username, self._invocation)
             session.begin(seconds_to_answer(self._invocation))
             yield session
             session.commit()
@@ -65,6 +88,7 @@ class PostgresEngine:
                 application_name="secret-rotation",
                 client_encoding="UTF8",
                 autocommit=True,  # the session begins its transaction itself, together with its limits
+                **self._dialect.options,
             )
         except psycopg.Error as error:
             failure = login_error(error, login)

@@ -53,6 +53,11 @@ LOGIN_PHRASES: tuple[tuple[str, type[TargetError], str], ...] = (
     ("system is in recovery mode", TargetNotReadyError, "is recovering from a crash"),
     ("system is not accepting connections", TargetNotReadyError, "is a standby that takes no connections"),
     ("system is not yet accepting connections", TargetNotReadyError, "is not yet accepting connections"),
+    (
+        "unknown authentication type",
+        AuthenticationUnsafeError,
+        "keeps the password of user {user} in a form that libpq does not know",
+    ),
     ("authentication method requirement", AuthenticationUnsafeError, "did not ask for SCRAM"),
     ("SASL authentication mechanisms", AuthenticationUnsafeError, "offers no way to authenticate that proves both sides"),
     ("over a non-SSL connection", AuthenticationUnsafeError, "asks for a binding to TLS on a connection without it"),

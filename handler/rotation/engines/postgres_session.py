@@ -5,7 +5,7 @@ Identifiers are composed, values are bound or, in utility statements that know n
 """
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
@@ -43,7 +43,13 @@ _LOCK_SHARE = 0.9
 
 
 class PostgresSession:
-    """One login, one transaction."""
+    """One login, one transaction.
+
+    Attributes:
+        password_encryption: What is made of a password, by libpq's name for it.
+    """
+
+    password_encryption: ClassVar[bytes] = b"scram-sha-256"
 
     def __init__(self, connection: psycopg.Connection, username: str, invocation: Invocation) -> None:
         self._connection = connection
@@ -68,10 +74,9 @@ class PostgresSession:
 
     def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
         """Send a verifier for the new password; PostgreSQL holds one a role."""
-        verifier = self._connection.pgconn.encrypt_password(
-            password.get_secret_value().encode(), username.encode(), b"scram-sha-256"
-        ).decode()
-        statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(username), sql.Literal(verifier))
+        statement = sql.SQL("ALTER USER {} PASSWORD {}").format(
+            sql.Identifier(username), self._verifier(password.get_secret_value(), username)
+        )
         if username == self._username:
             # Whoever acts as another role (`ALTER ROLE … SET role`) may change the own password only as itself.
             statement = sql.SQL("SET LOCAL ROLE NONE; ") + statement
@@ -105,6 +110,11 @@ class PostgresSession:
         for database, name, value in self._execute("look_up", _SETTINGS, owner):
             self._set_default(clone, database, name, value)
 
+    def _verifier(self, password: str, username: str) -> sql.Literal:
+        """What the server keeps of a password."""
+        kept = self._connection.pgconn.encrypt_password(password.encode(), username.encode(), self.password_encryption)
+        return sql.Literal(kept.decode())
+
     def _set_default(self, role: str, database: str | None, name: str, value: str) -> None:
         """Set what a parameter is when a session of the role begins, in one database or in all.
 
@@ -115,7 +125,7 @@ class PostgresSession:
             value: As the catalogue stores it.
         """
         scope = sql.SQL(" IN DATABASE {}").format(sql.Identifier(database)) if database else sql.SQL("")
-        statement = sql.SQL("ALTER ROLE {}{} SET {} TO {}").format(
+        statement = sql.SQL("ALTER USER {}{} SET {} TO {}").format(
             sql.Identifier(role),
             scope,
             sql.Identifier(*name.split(".")),

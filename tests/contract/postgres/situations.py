@@ -311,3 +311,9 @@ def peer_that_resets_in_the_tls_handshake(request: pytest.FixtureRequest) -> Ite
 def peer_that_hangs_up_in_the_tls_handshake(request: pytest.FixtureRequest) -> Iterator[SecretDocument]:
     with peers.answering(peers.hang_up_after_accepting_tls) as port:
         yield secret_and_server(request)[0].changed(port=port, ssl="true")
+
+
+@situation("unknown authentication type")
+def peer_that_asks_as_only_redshift_does(request: pytest.FixtureRequest) -> Iterator[SecretDocument]:
+    with peers.answering(peers.ask_for_a_redshift_digest) as port:
+        yield secret_and_server(request)[0].changed(port=port)
