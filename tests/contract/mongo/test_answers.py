@@ -174,10 +174,13 @@ def test_of_two_users_with_one_name_neither_is_changed() -> None:
 
 
 def test_a_user_of_the_clones_name_in_another_database_is_a_stranger() -> None:
-    server = StubConnection(usersInfo=users(user(), user("app_clone", "shop")))
-    with refused(TargetMismatchError):
-        server.session().provide_clone("app", "app_clone")
-    assert not server.commands("createUser")
+    marked = user("app_clone", "shop", roles=[{"role": "alternate-of-app", "db": "admin"}])
+    for stranger in (user("app_clone", "shop"), marked):
+        server = StubConnection(usersInfo=users(user(), stranger))
+        with refused(TargetMismatchError):
+            server.session().provide_clone("app", "app_clone")
+        assert not server.commands("createUser")
+        assert not server.commands("updateUser")
 
 
 def test_a_user_who_is_not_there_is_not_changed() -> None:

@@ -96,7 +96,10 @@ def test_what_the_clone_made_stays_its_own(target: RedshiftTarget, alternating: 
     table = new_name("made")
     target.create_object(alternating.current, table)
     alternating.rotate()
-    target.change_object(alternating.rotate(), table)
+    clone = alternating.rotate()
+    target.change_object(clone, table)
+    may = f"has_table_privilege('{clone.fields.username}', '{table}', 'select')"
+    assert target._administer(f"SELECT {may}") == [(True,)]
 
 
 def test_the_clone_of_one_user_is_not_anothers(
