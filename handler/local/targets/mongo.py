@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from secrets import token_hex, token_urlsafe
 from types import TracebackType
@@ -36,10 +36,12 @@ class MongoTarget:
         self._passwords: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self.server.__enter__()
         self.title = f"SecantusDB {version('secantusdb')}, a re-implementation of MongoDB"
         privilege = {"resource": {"db": "admin", "collection": ""}, "actions": ["changeOwnPassword"]}
-        self.server.administer("admin", "createRole", _MAY_CHANGE_OWN_PASSWORD, privileges=[privilege], roles=[])
+        with ExitStack() as resources:
+            resources.enter_context(self.server)
+            self.server.administer("admin", "createRole", _MAY_CHANGE_OWN_PASSWORD, privileges=[privilege], roles=[])
+            resources.pop_all()
         return self
 
     def __exit__(

@@ -4,6 +4,7 @@ Redshift's own catalogue (`pg_user_info`, `svl_user_info`, `svv_user_grants`) is
 its roles. Nobody has roles, access to the system log or a session timeout there.
 """
 
+from contextlib import ExitStack
 from secrets import token_hex
 from typing import Any, ClassVar, Self
 
@@ -41,10 +42,16 @@ class RedshiftTarget(PostgresTarget):
     """Users may read what they were granted, and own what they make."""
 
     server_class: ClassVar[type[PostgresServer]] = FakeRedshiftServer
+    # What a user makes is its own alone, so this is no target `WithOwners`.
+    create_object = None  # type: ignore[assignment]
+    change_object = None  # type: ignore[assignment]
 
     def __enter__(self) -> Self:
-        super().__enter__()
-        self._administer(_FAKE_CATALOGUE)
+        with ExitStack() as resources:
+            super().__enter__()
+            resources.push(super().__exit__)
+            self._administer(_FAKE_CATALOGUE)
+            resources.pop_all()
         self.title += " in the place of Redshift"
         return self
 
