@@ -40,7 +40,7 @@ class MongoEngine:
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
         """Log in; every command takes effect at once, so nothing is left to do at the end."""
-        # The driver is imported with the first login: createSecret and finishSecret do without it.
+        # The driver is imported with the first login: createSecret does without it.
         from rotation.engines.mongo_session import MongoSession
         from rotation.engines.mongo_wire import MongoConnection
 
