@@ -4,6 +4,7 @@ Requests go straight to moto's service classes. moto's own server would do, but 
 application for every call: 4 ms instead of 1.
 """
 
+import json
 import re
 import select
 import threading
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast, override
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 from moto.core.request import Request
 from moto.core.responses import BaseResponse
@@ -28,6 +29,8 @@ SERVICES = {
     "secretsmanager": "local.strict_responses:StrictSecretsManagerResponse",
     "sts": "moto.sts.responses:TokenResponse",
 }
+_NAMING = ("SecretId", "TableName", "DBInstanceIdentifier", "DBClusterIdentifier")
+"""Parameters that name the resource of a call."""
 _CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 # The kernel wakes a sleeper a little late; the rest of the time is spent looking at the clock.
 _SPIN_SECONDS = 0.0003
@@ -37,12 +40,14 @@ _SPIN_SECONDS = 0.0003
 class Call:
     """One request that reached the local AWS.
 
-    `error` is the error code it was answered with, or what a fault did to it instead of an answer.
+    `error` is the error code it was answered with, or what a fault did to it instead of an answer; `resource` is the
+    existing secret, table or database server that it names.
     """
 
     service: str
     operation: str
     error: str | None
+    resource: str | None = None
 
 
 def nothing() -> None:
@@ -74,15 +79,15 @@ class _AwsConnection(LoopbackConnection):
         fault = self._aws.faults.next_for(service, operation)
         match fault:
             case Fault(disturbance=Disturbance.HANG | Disturbance.DROP as disturbance):
-                return self._abandon(service, operation, disturbance)
+                return self._abandon(service, operation, body, disturbance)
             case Fault(disturbance=Disturbance.ERROR):
                 answer = error_answer(fault.status, fault.code, fault.message, is_json=self._is_json)
             case _:
                 answer = self._ask_moto(service, operation, body)
         _wait_until(arrival + self._aws.latency.get(service, 0.0))
         if fault and fault.disturbance in {Disturbance.LOSE_ANSWER, Disturbance.KEEP_ANSWER}:
-            return self._abandon(service, operation, fault.disturbance)
-        self._aws.calls.append(Call(service, operation, answer.error_code))
+            return self._abandon(service, operation, body, fault.disturbance)
+        self._aws.calls.append(Call(service, operation, answer.error_code, self._resource(body)))
         self._aws.on_effect()
         return self.reply(answer.status, answer.headers, answer.body)
 
@@ -102,6 +107,11 @@ class _AwsConnection(LoopbackConnection):
         target = self.headers.get("X-Amz-Target")
         return target.rpartition(".")[2] if target else parse_qs(body.decode()).get("Action", ["unknown"])[0]
 
+    def _resource(self, body: bytes) -> str | None:
+        """Nothing else that the call carries is looked at, or kept."""
+        carried = json.loads(body) if self._is_json else dict(parse_qsl(body.decode()))
+        return next((carried[name] for name in _NAMING if name in carried), None)
+
     def _ask_moto(self, service: str, operation: str, body: bytes) -> Answer:
         if service not in SERVICES:
             return error_answer(400, "UnknownOperationException", f"no {service} in the local AWS", is_json=self._is_json)
@@ -116,8 +126,8 @@ class _AwsConnection(LoopbackConnection):
             text = f"{operation} is not implemented by the local AWS"
             return error_answer(501, "NotImplemented", text, is_json=self._is_json)
 
-    def _abandon(self, service: str, operation: str, disturbance: Disturbance) -> None:
-        self._aws.calls.append(Call(service, operation, disturbance.value))
+    def _abandon(self, service: str, operation: str, body: bytes, disturbance: Disturbance) -> None:
+        self._aws.calls.append(Call(service, operation, disturbance.value, self._resource(body)))
         if disturbance in {Disturbance.HANG, Disturbance.KEEP_ANSWER}:
             # Readable means that the client gave up, or that the server closes.
             select.select([self.connection], [], [])

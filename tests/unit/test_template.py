@@ -1,24 +1,17 @@
-"""The template as CloudFormation would resolve it: what the role allows, who may call, what is encrypted, what is set.
+"""The template as CloudFormation would resolve it: what the role allows, who may call, what is encrypted, what is set."""
 
-Policies are not compared with their own text, they are asked: may this call be made on that resource, in that context?
-"""
-
-from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dashboards.preview.documents import PreviewError
-from dashboards.preview.intrinsics import load_template, resolve
+from dashboards.preview.intrinsics import load_template
 from dashboards.preview.parameters import resolve_parameters
-from dashboards.preview.resource_names import Account
 from rotation.service_events import VALUES_BY_EVENT
 from rotation.settings import PasswordSettings, Settings, WatchSettings
+from tests.stack import ROOT, TEMPLATE, Stack, may, role_statements, statements
 
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = load_template((ROOT / "template.yaml").read_text(), "template.yaml")
 THIS_FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:rotation"
 ANOTHER_FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:rotation-2"
 SECRETS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
@@ -45,48 +38,7 @@ EVERYTHING = {
     "RunbookUrl": "https://wiki.example.com/rotation",
 }
 ROTATE = {"secretsmanager:resource/AllowRotationLambdaArn": THIS_FUNCTION}
-NO_CONTEXT: Mapping[str, str] = {}
 VIA_SECRETS_MANAGER = {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}
-
-
-class Stack:
-    """The template, resolved for some parameters; another resource stays visible as `<Name>` or `<Name.Attribute>`."""
-
-    def __init__(self, **parameters: str) -> None:
-        self._parameters = resolve_parameters(
-            TEMPLATE["Parameters"], {"SecretNamePrefix": "prod/", **parameters}, "template"
-        )
-        self._pseudo = Account().pseudo_parameters("rotation")
-        declared = TEMPLATE["Resources"].items()
-        deployed = {name: it for name, it in declared if "Condition" not in it or self.condition(it["Condition"])}
-        self.resources: dict[str, Any] = resolve(deployed, self)
-        self.outputs: dict[str, Any] = resolve(TEMPLATE["Outputs"], self)
-        self.globals: dict[str, Any] = resolve(TEMPLATE["Globals"], self)["Function"]
-
-    def properties(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.resources[name]["Properties"]
-        return found
-
-    def environment(self) -> dict[str, str]:
-        return {
-            **self.globals["Environment"]["Variables"],
-            **self.properties("RotationFunction")["Environment"]["Variables"],
-        }
-
-    def ref(self, name: str) -> Any:
-        return {**self._pseudo, **self._parameters}.get(name, f"<{name}>")
-
-    def attribute(self, logical_id: str, attribute: str) -> str:
-        return f"<{logical_id}.{attribute}>"
-
-    def condition(self, name: str) -> bool:
-        return self.holds(TEMPLATE["Conditions"][name])
-
-    def holds(self, assertion: Any) -> bool:
-        return bool(resolve({"Fn::And": [assertion]}, self))
-
-    def mapping(self, name: str, first: str, second: str) -> Any:
-        return TEMPLATE["Mappings"][name][first][second]
 
 
 def accepts(parameter: str, value: str) -> bool:
@@ -96,55 +48,6 @@ def accepts(parameter: str, value: str) -> bool:
     except PreviewError:
         return False
     return True
-
-
-def statements(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    assert document["Version"] == "2012-10-17"
-    for statement in document["Statement"]:
-        lists = {key: as_list(statement[key]) for key in ("Action", "Resource")}
-        yield {"Condition": {}, **statement, **lists}
-
-
-def role_statements(stack: Stack, role: str = "RotationRole") -> list[dict[str, Any]]:
-    return [statement for policy in stack.properties(role)["Policies"] for statement in statements(policy["PolicyDocument"])]
-
-
-def as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def applies(statement: Mapping[str, Any], action: str, resource: str, context: Mapping[str, str]) -> bool:
-    if not any(fnmatchcase(action, pattern) for pattern in statement["Action"]):
-        return False
-    if not any(fnmatchcase(resource, pattern) for pattern in statement["Resource"]):
-        return False
-    tests = [(operator, key, wanted) for operator, keys in statement["Condition"].items() for key, wanted in keys.items()]
-    return all(satisfies(operator, context.get(key), as_list(wanted)) for operator, key, wanted in tests)
-
-
-def satisfies(operator: str, given: str | None, wanted: list[str]) -> bool:
-    if given is None:
-        return False
-    match operator:
-        case "StringEquals":
-            return given in wanted
-        case "StringLike" | "ArnEquals":
-            return any(fnmatchcase(given, pattern) for pattern in wanted)
-        case _:
-            raise AssertionError(operator)
-
-
-def may(
-    stack: Stack,
-    action: str,
-    resource: str = "any",
-    context: Mapping[str, str] = NO_CONTEXT,
-    role: str = "RotationRole",
-) -> bool:
-    """What IAM would answer."""
-    asked = role_statements(stack, role)
-    effects = {statement["Effect"] for statement in asked if applies(statement, action, resource, context)}
-    return effects == {"Allow"}
 
 
 SECRET_CALLS = ("DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "PutSecretValue", "UpdateSecretVersionStage")

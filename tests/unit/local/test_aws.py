@@ -35,7 +35,7 @@ def test_calls_are_logged_in_order_without_what_they_carry(stage: AwsStage) -> N
         client.get_secret_value(SecretId="unknown")
     assert stage.calls == [
         Call("secretsmanager", "CreateSecret", None),
-        Call("secretsmanager", "GetSecretValue", "ResourceNotFoundException"),
+        Call("secretsmanager", "GetSecretValue", "ResourceNotFoundException", "unknown"),
     ]
 
 
@@ -50,14 +50,14 @@ def test_dynamodb_answers_and_its_conditions_hold(stage: AwsStage) -> None:
     client.put_item(TableName="t", Item={"id": {"S": "1"}}, ConditionExpression="attribute_not_exists(id)")
     with pytest.raises(client.exceptions.ConditionalCheckFailedException):
         client.put_item(TableName="t", Item={"id": {"S": "1"}}, ConditionExpression="attribute_not_exists(id)")
-    assert stage.calls[-1] == Call("dynamodb", "PutItem", "ConditionalCheckFailedException")
+    assert stage.calls[-1] == Call("dynamodb", "PutItem", "ConditionalCheckFailedException", "t")
 
 
 def test_rds_answers_with_its_own_errors(stage: AwsStage) -> None:
     client = stage.client("rds")
     with pytest.raises(client.exceptions.DBClusterNotFoundFault):
         client.describe_db_clusters(DBClusterIdentifier="unknown")
-    assert stage.calls == [Call("rds", "DescribeDBClusters", "DBClusterNotFoundFault")]
+    assert stage.calls == [Call("rds", "DescribeDBClusters", "DBClusterNotFoundFault", "unknown")]
 
 
 def test_a_service_that_it_lacks_is_refused_by_name(stage: AwsStage) -> None:
@@ -122,7 +122,7 @@ def test_a_call_can_hang_and_the_stage_still_ends() -> None:
         stage.disturb("secretsmanager", "DescribeSecret", by=Disturbance.HANG)
         with pytest.raises(ReadTimeoutError):
             impatient_client(stage, "secretsmanager").describe_secret(SecretId="s")  # type: ignore[attr-defined]
-        assert stage.calls == [Call("secretsmanager", "DescribeSecret", Disturbance.HANG.value)]
+        assert stage.calls == [Call("secretsmanager", "DescribeSecret", Disturbance.HANG.value, "s")]
 
 
 def test_a_connection_can_be_dropped_before_anything_happened(stage: AwsStage) -> None:
