@@ -1,4 +1,6 @@
-"""Builds what is deployed: the locked run-time dependencies, the package `rotation`, and bytecode. Same input, same bytes.
+"""Builds what is deployed: the locked run-time dependencies with a bill of them, the package `rotation`, and bytecode.
+
+Same input, same bytes.
 
 `sam build` comes here through `handler/Makefile`, the tests directly. Only the standard library and uv are used, because
 `sam build` runs outside of the project's environment.
@@ -17,6 +19,8 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
+
+from local.bill_of_materials import NAME, bill_of_materials
 
 _ROOT = Path(__file__).resolve().parents[2]
 _VERSION = "3.13"
@@ -58,6 +62,8 @@ def build(architecture: str, destination: Path, drivers: Sequence[str] = DRIVERS
     if any(destination.iterdir()):
         raise BuildError(f"{destination} is not empty: name a new folder")
     _install_dependencies(architecture, destination, drivers)
+    listed = _export(drivers, "--format=cyclonedx1.5", "--preview-features=sbom-export")
+    (destination / NAME).write_text(bill_of_materials(listed, destination))
     shutil.copytree(_ROOT / "handler" / "rotation", destination / "rotation", ignore=shutil.ignore_patterns("__pycache__"))
     _remove_what_never_runs(destination)
     _shorten_endpoints(destination / "botocore" / "data" / "endpoints.json")
@@ -84,15 +90,19 @@ def zipped_bytes(artefact: Path) -> int:
         return target.tell()
 
 
+def _export(drivers: Sequence[str], *form: str) -> str:
+    """The locked run-time dependencies in one of uv's forms."""
+    extras = [f"--extra={driver}" for driver in drivers]
+    return _run([*_find_uv(), "export", "--quiet", "--frozen", "--no-default-groups", *extras, *form])
+
+
 def _install_dependencies(architecture: str, destination: Path, drivers: Sequence[str]) -> None:
-    uv = _find_uv()
-    locked = ["--frozen", "--no-default-groups", "--no-emit-project", *(f"--extra={driver}" for driver in drivers)]
-    requirements = _run([*uv, "export", "--quiet", "--no-annotate", "--no-header", *locked])
+    requirements = _export(drivers, "--no-emit-project", "--no-annotate", "--no-header")
     exactly = ["--requirements=-", "--no-deps", "--require-hashes", "--only-binary=:all:"]
     runtime = [f"--python-version={_VERSION}", f"--python-platform={_PLATFORMS[architecture]}", f"--python={sys.executable}"]
     # Copies, because the changes below would reach uv's cache through the hard links that it makes otherwise.
     target = [f"--target={destination}", "--link-mode=copy"]
-    _run([*uv, "pip", "install", "--quiet", *exactly, *runtime, *target], requirements)
+    _run([*_find_uv(), "pip", "install", "--quiet", *exactly, *runtime, *target], requirements)
 
 
 def _find_uv() -> Sequence[str]:

@@ -10,19 +10,31 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from local.build_artefact import ARCHITECTURES, AWS_SERVICES, BuildError, build, files, unpacked_bytes, zipped_bytes
+from local.bill_of_materials import NAME
+from local.build_artefact import ARCHITECTURES, AWS_SERVICES, DRIVERS, BuildError, build, files, unpacked_bytes, zipped_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 UNPACKED_LIMIT_MB = 40
 ZIPPED_LIMIT_MB = 15
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}
 THIS_ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+PERMISSIVE = {"Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause", "ISC", "MIT", "PSF-2.0"}
+# The LGPL asks for its text, which is in the artefact, and that the library can be exchanged, which files in a folder can:
+# these are used as libraries, unchanged. It asks nothing of the code that imports them.
+LIBRARIES = {
+    ("ldap3", "GNU Lesser General Public License v3 (LGPLv3)"),
+    ("psycopg", "LGPL-3.0-only"),
+    ("psycopg-binary", "LGPL-3.0-only"),
+}
 
 # Imports everything and makes every client, in an interpreter that sees the standard library and the artefact only.
 IMPORT_EVERYTHING = """
@@ -82,6 +94,34 @@ def artefact(request: pytest.FixtureRequest, artefact_for: Builder) -> Path:
 def test_holds_exactly_the_locked_runtime_dependencies(artefact: Path) -> None:
     distributions = {name_of_distribution(folder.name) for folder in artefact.glob("*.dist-info")}
     assert distributions == locked_runtime_dependencies()
+
+
+def test_the_bill_of_materials_lists_exactly_what_it_holds(artefact: Path) -> None:
+    held = {(canonicalize_name(it.metadata["Name"]), it.version) for it in distributions(path=[str(artefact)])}
+    components = bill(artefact)["components"]
+    assert [(it["name"], it["version"]) for it in components] == sorted(held)
+    assert [it["purl"] for it in components] == [f"pkg:pypi/{name}@{version}" for name, version in sorted(held)]
+
+
+def test_the_bill_of_materials_tells_what_needs_what_and_not_where_it_came_from(artefact: Path) -> None:
+    listed = {it["bom-ref"] for it in bill(artefact)["components"]}
+    project = bill(artefact)["metadata"]["component"]["bom-ref"]
+    needs = {it["ref"]: set(it["dependsOn"]) for it in bill(artefact)["dependencies"]}
+    assert set(needs) == listed | {project}
+    assert set().union(*needs.values()) == listed
+    assert {name.partition("@")[0].removeprefix("pkg:pypi/") for name in needs[project]} == direct_dependencies()
+    assert "://" not in (artefact / NAME).read_text()
+
+
+def test_every_licence_is_one_that_may_be_deployed(artefact: Path) -> None:
+    licences = {
+        (component["name"], licence.get("expression") or licence["license"].get("id") or licence["license"]["name"])
+        for component in bill(artefact)["components"]
+        for licence in component["licenses"]
+    }
+    assert {name for name, _licence in licences} == {component["name"] for component in bill(artefact)["components"]}
+    assert {(name, licence) for name, licence in licences if licence not in PERMISSIVE} == LIBRARIES
+    assert {licence for _name, licence in licences} >= PERMISSIVE
 
 
 def test_holds_no_tests_stubs_sources_or_local_stage(artefact: Path) -> None:
@@ -169,6 +209,17 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+def bill(artefact: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((artefact / NAME).read_text())
+    return content
+
+
+def direct_dependencies() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = [each for group in project["optional-dependencies"].values() for each in group]
+    return {Requirement(each).name for each in [*project["dependencies"], *optional]}
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files(folder)}
 
@@ -185,7 +236,7 @@ def imported(artefact: Path) -> dict[str, Any]:
 
 def locked_runtime_dependencies() -> set[str]:
     packages = {package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
-    wanted: list[dict[str, Any]] = [{"name": "secret-rotation"}]
+    wanted: list[dict[str, Any]] = [{"name": "secret-rotation", "extra": DRIVERS}]
     found = set[str]()
     while wanted:
         dependency = wanted.pop()
