@@ -40,6 +40,7 @@ from rotation.strategies import STRATEGIES
 from rotation.strategies.change import Strategy, login_of
 from rotation.strategies.single_user import SingleUser
 from tests.contract.cache_users.fake_targets import FakeElastiCacheTarget, FakeMemoryDbTarget
+from tests.stack import WholeStack, may, role_statements
 
 SETUPS = [Setup("elasticache", FakeElastiCacheTarget), Setup("memorydb", FakeMemoryDbTarget)]
 STRATEGY: Sequence[Strategy] = (SingleUser(),)
@@ -96,6 +97,16 @@ def test_ten_rotations_each_give_a_login_that_works(secret: SecretDocument, targ
         rotation.rotate()
         assert accepted(target, rotation.current)
         assert accepted(target, old)
+
+
+def test_a_rotation_calls_all_that_the_role_allows_and_nothing_else(secret: SecretDocument, target: Target) -> None:
+    SecretInRotation(SingleUser(), secret, secret).rotate()
+    api, user_arn = api_of(target), str(secret.fields.user_arn)
+    called = {f"{api.service}:{operation}" for operation, _parameters in api.calls}
+    stack = WholeStack(CacheUserArns=user_arn)
+    allowed = {action for statement in role_statements(stack) for action in statement["Action"]}
+    assert called == {action for action in allowed if action.startswith(f"{api.service}:")}
+    assert all(may(stack, action, user_arn) and not may(stack, action, f"{user_arn}-2") for action in called)
 
 
 def test_with_a_host_a_wrong_password_is_refused(secret: SecretDocument) -> None:
