@@ -31,6 +31,8 @@ DRIVERS = ("ldap", "mongo", "mysql", "postgres", "redis")
 """The optional dependencies of the project that a build may bring."""
 # Called by `rotation`; X-Ray's SDK creates its own client when it is imported.
 AWS_SERVICES = frozenset({"secretsmanager", "dynamodb", "rds", "xray", "elasticache", "memorydb", "ds"})
+# Endpoints have a name of their own for one of them.
+ENDPOINTS = AWS_SERVICES - {"memorydb"} | {"memory-db"}
 
 _NEVER_RUN_NAMES = frozenset({"py.typed", "RECORD", "INSTALLER", "REQUESTED", "WHEEL", "top_level.txt", "zip-safe", ".lock"})
 _NEVER_RUN_SUFFIXES = frozenset({".pyi", ".pyx", ".pxd", ".c", ".h", ".rst", ".js", ".css", ".html"})
@@ -153,7 +155,7 @@ def _shorten_endpoints(endpoints: Path) -> None:
     """Keep the called services only: reading 1.2 MB of JSON costs every cold start 16 ms (at a full core)."""
     content = json.loads(endpoints.read_text())
     for partition in content["partitions"]:
-        partition["services"] = {name: value for name, value in partition["services"].items() if name in AWS_SERVICES}
+        partition["services"] = {name: value for name, value in partition["services"].items() if name in ENDPOINTS}
     endpoints.write_text(json.dumps(content, separators=(",", ":")))
 
 
