@@ -133,7 +133,31 @@ class _Fields(BaseModel):
         return value
 
 
+DIRECTORY_ID = "directoryId"
+_SEAMLESS_DOMAIN_JOIN = {
+    "username": "awsSeamlessDomainUsername",
+    "password": "awsSeamlessDomainPassword",
+    DIRECTORY_ID: "awsSeamlessDomainDirectoryId",
+}
+"""What AWS calls these keys in secrets for Active Directory.
+
+Source: https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
+"""
 _KEYS = {field.alias or name for name, field in _Fields.model_fields.items()}
+
+
+def _spelling(key: str, stored: Mapping[str, Any]) -> str:
+    """The name under which a secret has a key."""
+    other = _SEAMLESS_DOMAIN_JOIN.get(key, key)
+    return other if other in stored and key not in stored else key
+
+
+def _in_own_words(stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same keys by the names that the function knows."""
+    return {
+        **stored,
+        **{key: stored[_spelling(key, stored)] for key in _SEAMLESS_DOMAIN_JOIN if _spelling(key, stored) in stored},
+    }
 
 
 @dataclass(frozen=True)
@@ -165,19 +189,20 @@ class SecretDocument:
     @classmethod
     def _of(cls, json: JsonObject, whose: str) -> Self:
         try:
-            fields = _Fields.model_validate({key: value for key, value in json.values.items() if value is not None})
+            keys = _in_own_words(json.values)
+            fields = _Fields.model_validate({key: value for key, value in keys.items() if value is not None})
         except ValidationError as error:
             raise SecretMalformedError(f"the {whose} value has wrong keys: {describe_validation(error)}") from None
         return cls(fields, json)
 
     def changed(self, **keys: str | int | None) -> "SecretDocument":
         """A copy with other values; None removes the key."""
-        return self._of(self._json.changed(keys), "new")
+        return self._of(self._json.changed({_spelling(key, self._json.values): value for key, value in keys.items()}), "new")
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        """All keys, as they are stored; to be shown to nobody but the target."""
-        return self._json.values
+        """All keys with their values, by the names that the function knows; to be shown to nobody but the target."""
+        return _in_own_words(self._json.values)
 
     def to_json(self) -> str:
         """The JSON that is stored: the only place that reveals the value."""
@@ -185,7 +210,9 @@ class SecretDocument:
 
     @property
     def engine(self) -> str:
-        """The engine's name as the secret spells it; AWS's secrets for cache users say it by their key `user_arn`.
+        """The engine's name as the secret spells it.
+
+        AWS's secrets for cache users say it by their key `user_arn`, those for Active Directory by the names of their keys.
 
         Raises:
             SecretMalformedError: the key is missing.
@@ -194,6 +221,8 @@ class SecretDocument:
             return self.fields.engine
         if named := _SERVICE_OF_USER.match(self.fields.user_arn or ""):
             return named[1]
+        if _spelling("username", self._json.values) != "username":
+            return "activedirectory"
         raise SecretMalformedError("the key engine is missing")
 
     def holds_same_login(self, other: "SecretDocument") -> bool:

@@ -184,6 +184,32 @@ def test_a_missing_engine_is_named_when_it_is_needed() -> None:
         _ = parsed().engine
 
 
+SEAMLESS = {
+    "awsSeamlessDomainDirectoryId": "d-1234567890",
+    "awsSeamlessDomainUsername": "app",
+    "awsSeamlessDomainPassword": "old",
+}
+
+
+def test_a_secret_for_seamless_domain_join_is_read_by_its_own_keys() -> None:
+    secret = SecretDocument.parse(json.dumps(SEAMLESS), "AWSCURRENT")
+    assert (secret.engine, secret.fields.username, secret.fields.password) == ("activedirectory", "app", SecretStr("old"))
+    assert secret.keys["directoryId"] == "d-1234567890"
+
+
+def test_a_secret_for_seamless_domain_join_keeps_its_keys() -> None:
+    changed = SecretDocument.parse(json.dumps(SEAMLESS), "AWSCURRENT").changed(password="new")
+    assert json.loads(changed.to_json()) == {**SEAMLESS, "awsSeamlessDomainPassword": "new"}
+    assert list(json.loads(changed.to_json())) == list(SEAMLESS)
+
+
+def test_the_functions_own_keys_come_before_those_of_seamless_domain_join() -> None:
+    both = {"engine": "postgres", "username": "mine", "password": "own", **SEAMLESS}
+    changed = SecretDocument.parse(json.dumps(both), "AWSCURRENT").changed(password="new")
+    assert (changed.engine, changed.fields.username) == ("postgres", "mine")
+    assert json.loads(changed.to_json()) == {**both, "password": "new"}
+
+
 def test_no_printed_form_shows_the_password() -> None:
     document = parsed(password=SENTINEL, extra=SENTINEL)
     assert SENTINEL not in f"{document!r} {document} {document.fields!r} {document.fields.password}"
