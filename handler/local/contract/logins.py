@@ -56,7 +56,8 @@ class Logins:
 
     def test_a_closed_port(self, secret: SecretDocument, ca_bundle: str | None) -> None:
         with peers.closed_port() as port:
-            refusal = refused_login(PortClosedError, secret.changed(port=port), ca_bundle=ca_bundle)
+            closed = secret.changed(host=peers.LOOPBACK, port=port)
+            refusal = refused_login(PortClosedError, closed, ca_bundle=ca_bundle)
         assert str(port) in refusal.message
 
     @pytest.mark.parametrize("network", [peers.silent_port, peers.packets_swallowed])
@@ -65,7 +66,7 @@ class Logins:
     ) -> None:
         deadline = deadline_in(SHORT)
         with deadline.enforced(), network() as port:
-            refused_login(ConnectTimeoutError, secret.changed(port=port), SHORT, ca_bundle=ca_bundle)
+            refused_login(ConnectTimeoutError, secret.changed(host=peers.LOOPBACK, port=port), SHORT, ca_bundle=ca_bundle)
         assert deadline.remaining() > 0
 
     def test_a_frozen_server_does_not_answer(self, secret: SecretDocument, target: Target, ca_bundle: str | None) -> None:
@@ -78,11 +79,14 @@ class Logins:
     @pytest.mark.parametrize("answer", [peers.hang_up, peers.reset])
     def test_a_peer_that_breaks_off(self, secret: SecretDocument, answer: peers.Answer, ca_bundle: str | None) -> None:
         with peers.answering(answer) as port:
-            refused_login(ConnectionLostError, secret.changed(port=port), ca_bundle=ca_bundle)
+            broken = secret.changed(host=peers.LOOPBACK, port=port)
+            refused_login(ConnectionLostError, broken, ca_bundle=ca_bundle)
 
     def test_nothing_is_begun_when_no_time_is_left(self, secret: SecretDocument, ca_bundle: str | None) -> None:
         with peers.wiretap(secret.fields.port or 0) as tap:
-            refused_login(DeadlineExceededError, secret.changed(port=tap.port), 0.05, ca_bundle=ca_bundle)
+            refused_login(
+                DeadlineExceededError, secret.changed(host=peers.LOOPBACK, port=tap.port), 0.05, ca_bundle=ca_bundle
+            )
         assert tap.sent == []
 
 
