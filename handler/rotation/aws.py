@@ -30,11 +30,13 @@ from rotation.errors import (
     AwsRejectedError,
     AwsUnavailableError,
     KmsDeniedError,
+    PasswordRefusedError,
     RotationError,
     SecretNotFoundError,
     SecretNotRotatableError,
     TargetBusyError,
     TargetMismatchError,
+    TargetNotReadyError,
     ThrottledError,
     VersionExistsError,
 )
@@ -84,12 +86,15 @@ _ERRORS_BY_CODE: dict[str, type[RotationError]] = {
         ThrottledError,
     ),
     **dict.fromkeys(("InternalFailure", "InternalServiceError", "ServiceUnavailable"), AwsUnavailableError),
+    "DirectoryUnavailableException": TargetNotReadyError,
+    "InvalidPasswordException": PasswordRefusedError,
     "InvalidRequestException": SecretNotRotatableError,
     # ElastiCache's and MemoryDB's words for the same.
     **dict.fromkeys(("InvalidUserState", "InvalidUserStateFault"), TargetBusyError),
     **dict.fromkeys(("UserNotFound", "UserNotFoundFault"), TargetMismatchError),
     "ResourceExistsException": VersionExistsError,
     "ResourceNotFoundException": SecretNotFoundError,
+    "UserDoesNotExistException": TargetMismatchError,
 }
 _HTTP_SERVER_ERROR = 500
 _CODE = re.compile(r"[\w.]{1,100}")
@@ -164,7 +169,7 @@ class AwsCalls:
             parameters: The operation's own.
 
         Raises:
-            AwsError: or SecretNotFoundError, SecretNotRotatableError; never with a parameter's value in its text.
+            RotationError: mostly an AwsError; never with a parameter's value in its text.
         """
         method: Callable[..., dict[str, Any]] = getattr(self._client, operation)
         with self._record.call(self._service, operation):

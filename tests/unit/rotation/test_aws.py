@@ -16,11 +16,13 @@ from rotation.errors import (
     AwsUnavailableError,
     DeadlineExceededError,
     KmsDeniedError,
+    PasswordRefusedError,
     RotationError,
     SecretNotFoundError,
     SecretNotRotatableError,
     TargetBusyError,
     TargetMismatchError,
+    TargetNotReadyError,
     ThrottledError,
     VersionExistsError,
 )
@@ -36,11 +38,13 @@ EXPECTED: dict[str, type[RotationError]] = {
     "DecryptionFailure": KmsDeniedError,
     "EncryptionFailure": KmsDeniedError,
     "ExpiredTokenException": AccessDeniedError,
+    "DirectoryUnavailableException": TargetNotReadyError,
     "InternalFailure": AwsUnavailableError,
     "InternalServiceError": AwsUnavailableError,
     "InvalidClientTokenId": AccessDeniedError,
     "InvalidNextTokenException": AwsRejectedError,
     "InvalidParameterException": AwsRejectedError,
+    "InvalidPasswordException": PasswordRefusedError,
     "InvalidRequestException": SecretNotRotatableError,
     "InvalidSignatureException": AccessDeniedError,
     "InvalidUserState": TargetBusyError,
@@ -61,6 +65,7 @@ EXPECTED: dict[str, type[RotationError]] = {
     "UnrecognizedClientException": AccessDeniedError,
     "UserNotFound": TargetMismatchError,
     "UserNotFoundFault": TargetMismatchError,
+    "UserDoesNotExistException": TargetMismatchError,
 }
 
 
