@@ -22,10 +22,12 @@ CACHE_USER = "arn:aws:elasticache:eu-central-1:123456789012:user:app"
 MEMORYDB_USER = "arn:aws:memorydb:eu-central-1:123456789012:user/app"
 SECRET_KEY = "arn:aws:kms:eu-central-1:123456789012:key/secrets"
 STORAGE_KEY = "arn:aws:kms:eu-central-1:123456789012:key/storage"
+DIRECTORIES = "arn:aws:ds:eu-central-1:123456789012:directory/"
 EVERYTHING = {
     "SuperuserSecretArns": f"{SECRETS}admin-AbCdEf,{SECRETS}rds!*",
     "CacheUserArns": f"{CACHE_USER},{MEMORYDB_USER}*",
     "SecretKmsKeyArns": f"arn:aws:kms:eu-central-1:123456789012:key/other,{SECRET_KEY}",
+    "DirectoryArns": f"{DIRECTORIES}d-0123456789,{DIRECTORIES}d-abcdef0123",
     "StorageKmsKeyArn": STORAGE_KEY,
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "SecurityGroupIds": "sg-0123456789abcdef0",
@@ -134,6 +136,14 @@ def test_only_the_named_cache_users_are_rotated(call: str, user: str) -> None:
     assert not may(Stack(), call, user)
 
 
+def test_passwords_are_set_by_api_only_in_the_directories_that_are_named() -> None:
+    assert may(Stack(**EVERYTHING), "ds:ResetUserPassword", f"{DIRECTORIES}d-abcdef0123")
+    assert may(Stack(**EVERYTHING), "ds:DescribeDirectories", "*")
+    assert not may(Stack(**EVERYTHING), "ds:ResetUserPassword", f"{DIRECTORIES}d-9999999999")
+    assert not may(Stack(), "ds:ResetUserPassword", f"{DIRECTORIES}d-abcdef0123")
+    assert not may(Stack(), "ds:DescribeDirectories", "*")
+
+
 def test_network_interfaces_are_lambdas_business_and_only_in_a_vpc() -> None:
     by_the_code = {"lambda:SourceFunctionArn": THIS_FUNCTION}
     assert may(Stack(**EVERYTHING), "ec2:CreateNetworkInterface")
@@ -147,10 +157,12 @@ def test_nothing_else_is_allowed() -> None:
     assert {action for action in everywhere if not action.startswith("ec2:")} == {
         "xray:PutTraceSegments",
         "xray:PutTelemetryRecords",
+        "ds:DescribeDirectories",
     }
     assert not [action for statement in allowed for action in statement["Action"] if "*" in action]
     services = {action.partition(":")[0] for statement in allowed for action in statement["Action"]}
-    assert services == {"secretsmanager", "kms", "rds", "elasticache", "memorydb", "dynamodb", "logs", "xray", "ec2"}
+    own = {"secretsmanager", "kms", "rds", "elasticache", "memorydb", "ds", "dynamodb", "logs", "xray", "ec2"}
+    assert services == own
     trust = Stack().properties("RotationRole")["AssumeRolePolicyDocument"]["Statement"]
     assert [statement["Principal"] for statement in trust] == [{"Service": "lambda.amazonaws.com"}]
 
@@ -367,6 +379,7 @@ def test_the_entry_points_exist(function: str) -> None:
             ["*", f"{SECRETS}*", "prod/admin", f"{SECRETS}a, {SECRETS}b"],
         ),
         ("SecretKmsKeyArns", ["", SECRET_KEY, f"{SECRET_KEY},{STORAGE_KEY}"], ["*", "alias/x", f"{SECRET_KEY},"]),
+        ("DirectoryArns", ["", EVERYTHING["DirectoryArns"]], ["*", "d-0123456789", f"{DIRECTORIES}*", f"{DIRECTORIES}d-1"]),
         ("ReservedConcurrency", ["0", "10", "1000"], ["", "1", "9", "-1", "010"]),
         ("SubnetIds", ["", "subnet-01234567"], ["vpc-01234567", "subnet-01234567,"]),
         ("SecurityGroupIds", ["", "sg-01234567"], ["subnet-01234567", "sg-01234567 "]),
