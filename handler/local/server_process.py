@@ -153,6 +153,25 @@ class ServerProcess(ABC):
         """Let the server continue after `freeze()`."""
         self._signal_all(signal.SIGCONT)
 
+    def _run(self, command: Sequence[str], text: str = "") -> str:
+        """Run a program of the product to its end, with `text` as its input; returns what it said.
+
+        Raises:
+            ServerError: it failed; ends with what it said.
+        """
+        done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 - the caller chose the installation
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._folder,
+            **self._account.process_options,
+        )
+        if done.returncode != 0:
+            raise ServerError(f"{self.title} could not be initialised: {done.stderr.strip()}")
+        return done.stdout + done.stderr
+
     def _copy(self, source: Path, name: str) -> Path:
         """Put a file into the folder that nobody but the server can read: a private key, for example."""
         copy = self._folder / name

@@ -17,6 +17,7 @@ TARGETS: Mapping[str, str] = {
     "redshift": "local.targets.redshift:RedshiftTarget",
     "mongo": "local.targets.mongo:MongoTarget",
     "docdb": "local.targets.mongo:MongoTarget",
+    "ldap": "local.targets.ldap:OpenLdapTarget",
 }
 """Target by the engine's name, as module and class: only what is started is imported."""
 
