@@ -38,6 +38,7 @@ ENGINES: Mapping[str, Registration] = {
     "redshift": Registration("rotation.engines.redshift", "RedshiftEngine", "psycopg"),
     "mongo": _MONGO,
     "docdb": _MONGO,
+    "activedirectory": Registration("rotation.engines.activedirectory", "ActiveDirectoryEngine", "ldap3"),
     "ldap": Registration("rotation.engines.ldap", "LdapEngine", "ldap3"),
 }
 """Engine by the name in the secret's key `engine`: only the driver in use is imported."""
