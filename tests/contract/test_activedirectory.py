@@ -50,6 +50,7 @@ from rotation.strategies.change import Strategy, login_of
 from rotation.strategies.single_user import SingleUser, SingleUserBySuperuser
 from tests.contract.activedirectory_stub import DIRECTORY_ID, StubDirectoryService
 from tests.functional.world import World
+from tests.stack import WholeStack, as_list, may, role_statements
 
 SETUPS = [Setup("activedirectory", SambaTarget, with_tls=True)]
 # A short name has none of "/\[]:;|=,+*?<>, which is the server's own rule, and @ makes it another kind of name.
@@ -281,6 +282,18 @@ class TestDirectoryService:
         with self._session(changed, service, ca_bundle) as session:
             session.check()
         assert target.refusal(user, password_of(keyless)) is not None
+
+    def test_it_calls_all_that_the_role_allows_and_nothing_else(
+        self, keyless: SecretDocument, service: StubDirectoryService, ca_bundle: str
+    ) -> None:
+        with self._session(keyless, service, ca_bundle) as session:
+            session.set_password(keyless.fields.username, fitting_password(ActiveDirectoryEngine.traits))
+        directory = f"arn:aws:ds:eu-central-1:123456789012:directory/{DIRECTORY_ID}"
+        stack = WholeStack(DirectoryArns=directory)
+        allowed = {each for statement in role_statements(stack) for each in as_list(statement["Action"])}
+        assert {f"ds:{operation}" for operation in service.asked} == {each for each in allowed if each.startswith("ds:")}
+        assert may(stack, "ds:ResetUserPassword", directory)
+        assert not may(stack, "ds:ResetUserPassword", directory.replace("d-0", "d-1"))
 
     def test_the_api_is_not_asked_before_the_login_is_proved(
         self, keyless: SecretDocument, service: StubDirectoryService, ca_bundle: str

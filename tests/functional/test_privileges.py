@@ -57,6 +57,7 @@ PROVED_ELSEWHERE = {
         "memorydb:DescribeUsers",
         "memorydb:UpdateUser",
     ),
+    "tests/contract/test_activedirectory.py": ("ds:DescribeDirectories", "ds:ResetUserPassword"),
 }
 """Permissions of engines that are reached through AWS's API, by the test module that compares them with the calls."""
 

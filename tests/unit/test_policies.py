@@ -21,6 +21,7 @@ WILDCARDS: dict[tuple[str, str], tuple[set[str], str]] = {
         DATABASES,
         "Which database a secret is for is only known once it is read; the calls describe, in this account and region.",
     ),
+    ("RotationRole", "FindDomainControllers"): ({"*"}, "DescribeDirectories knows no resource; it shows no password."),
     ("RotationRole", "SendTraces"): ({"*"}, "X-Ray knows no resource that traces are sent to."),
     ("RotationRole", "LetLambdaConnectTheFunction"): (
         {"*"},
