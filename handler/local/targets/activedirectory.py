@@ -18,7 +18,7 @@ from rotation.models import SecretDocument
 
 _USERS = f"CN=Users,{SambaServer.base}"
 _ENABLED, _DISABLED = "512", "514"
-_AT_ONCE = "0"
+_AT_ONCE, _NOT_COMPLEX = "0", "0"
 
 
 class SambaTarget:
@@ -39,8 +39,8 @@ class SambaTarget:
     def __enter__(self) -> Self:
         with ExitStack() as resources:
             resources.enter_context(self.server)
-            # By default a user may change a password once a day.
-            self.change(SambaServer.base, minPwdAge=_AT_ONCE)
+            # By default a user may change a password once a day, and to one of three kinds of characters.
+            self.change(SambaServer.base, minPwdAge=_AT_ONCE, pwdProperties=_NOT_COMPLEX)
             self._resources = resources.pop_all()
         return self
 
