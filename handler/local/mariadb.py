@@ -46,6 +46,7 @@ class MariaDbServer(ServerProcess):
             [
                 *(str(self._installer), "--no-defaults", f"--datadir={self._folder / 'data'}"),
                 *("--auth-root-authentication-method=normal", "--skip-name-resolve", "--skip-test-db", *_NOT_DURABLE),
+                f"--tmpdir={self._folder}",
             ],
             capture_output=True,
             text=True,
@@ -87,6 +88,7 @@ class MariaDbServer(ServerProcess):
         command = [
             *(str(self._program), "--no-defaults", f"--datadir={data}", f"--socket={self._folder / 'socket'}"),
             *(f"--port={self.port}", f"--bind-address={self.host}", "--skip-name-resolve", "--plugin-maturity=unknown"),
+            f"--tmpdir={self._folder}",
             *_NOT_DURABLE,
             *("--general-log", f"--general-log-file={self._folder / _LOGS[0]}"),
             *("--slow-query-log", f"--slow-query-log-file={self._folder / _LOGS[1]}", "--long-query-time=0"),
