@@ -1,11 +1,10 @@
 """Samba as a domain controller; it speaks TLS always."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from secrets import token_hex
 from ssl import CERT_NONE
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ldap3 import MODIFY_REPLACE, NONE, SYNC, Connection, Server, Tls
 from ldap3.core.results import RESULT_INVALID_CREDENTIALS
@@ -13,6 +12,7 @@ from ldap3.utils.dn import escape_rdn
 
 from local.samba import SambaServer
 from local.server_process import ServerError, TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import RoleLockedError, RotationError
 from rotation.models import SecretDocument
 
@@ -21,33 +21,23 @@ _ENABLED, _DISABLED = "512", "514"
 _AT_ONCE, _NOT_COMPLEX = "0", "0"
 
 
-class SambaTarget:
+class SambaTarget(ServedTarget[SambaServer]):
     """Users by their short names."""
 
     title = "Samba"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "disables the account"
-    unbarring: ClassVar[str] = "enables the account again"
+    barring: ClassVar[str] = "somebody disables the account"
+    unbarring: ClassVar[str] = "the account is enabled again"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
         if tls is None:
             raise ServerError("a domain controller sets passwords over TLS only, which takes a certificate")
-        self.server = SambaServer(tls=tls)
-        self._resources = ExitStack()
+        super().__init__(SambaServer(tls=tls), tls)
 
-    def __enter__(self) -> Self:
-        with ExitStack() as resources:
-            resources.enter_context(self.server)
-            # By default a user may change a password once a day, and to one of three kinds of characters.
-            self.change(SambaServer.base, minPwdAge=_AT_ONCE, pwdProperties=_NOT_COMPLEX)
-            self._resources = resources.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._resources.close()
+    def _prepare(self) -> None:
+        # By default a user may change a password once a day, and to one of three kinds of characters.
+        self.change(SambaServer.base, minPwdAge=_AT_ONCE, pwdProperties=_NOT_COMPLEX)
 
     @property
     def keys(self) -> Mapping[str, Any]:
@@ -134,18 +124,6 @@ class SambaTarget:
         mark = f"mark-{token_hex(8)}"
         self.refusal(mark, mark)
         return self.server.log_up_to(mark)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     @contextmanager
     def administrator(self) -> Iterator[Connection]:

@@ -3,12 +3,12 @@
 import base64
 from collections.abc import Mapping
 from secrets import token_hex
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from local.key_server import KeyServer
 from local.key_service import Behaviour
 from local.server_process import TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import PrivilegeMissingError, RotationError
 
 _BASIC = {"Authorization": "Basic {basic}"}
@@ -32,36 +32,21 @@ DECLARATION: Mapping[str, Any] = {
 _REFUSED, _DONE = 401, 200
 
 
-class HttpTarget:
+class HttpTarget(ServedTarget[KeyServer]):
     """A user is a key with its name."""
 
     title = "key service over HTTP"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "bars the key"
-    unbarring: ClassVar[str] = "lets it in again"
+    barring: ClassVar[str] = "somebody bars the key"
+    unbarring: ClassVar[str] = "the key is let in again"
     barred_as: ClassVar[type[RotationError]] = PrivilegeMissingError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
-        self.server = KeyServer(tls=tls)
-        self._tls = tls
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
+        super().__init__(KeyServer(tls=tls), tls)
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        return {
-            "host": self.server.host,
-            "port": self.server.port,
-            "http": DECLARATION,
-            **({} if self._tls else {"ssl": False}),
-        }
+        return {**super().keys, "http": DECLARATION}
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -89,18 +74,6 @@ class HttpTarget:
     def behave(self, **behaviour: Any) -> None:
         """Let the service behave so; what is not named is as usual."""
         self.server.behave(Behaviour(**behaviour))
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     def log(self) -> str:
         if not self.server.is_running:

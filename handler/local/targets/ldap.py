@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from secrets import token_hex
 from ssl import CERT_NONE
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ldap3 import LEVEL, MODIFY_REPLACE, NONE, SYNC, Connection, Server, Tls
 from ldap3.core.results import RESULT_INVALID_CREDENTIALS
@@ -14,6 +13,7 @@ from ldap3.utils.dn import escape_rdn
 
 from local.openldap import OpenLdapServer
 from local.server_process import TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import RoleLockedError, RotationError
 from rotation.models import SecretDocument
 
@@ -23,36 +23,21 @@ _POLICY = f"cn=policy,{OpenLdapServer.suffix}"
 _FOR_EVER = "000001010000Z"
 
 
-class OpenLdapTarget:
+class OpenLdapTarget(ServedTarget[OpenLdapServer]):
     """Users are entries whose name is their uid."""
 
     title = "OpenLDAP"
     is_transactional: ClassVar[bool] = False
-    barring: ClassVar[str] = "locks the entry (pwdAccountLockedTime)"
-    unbarring: ClassVar[str] = "unlocks the entry"
+    barring: ClassVar[str] = "somebody locks the entry (pwdAccountLockedTime)"
+    unbarring: ClassVar[str] = "the entry is unlocked"
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
-        self.server = OpenLdapServer(tls=tls)
-        self._tls = tls
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
+        super().__init__(OpenLdapServer(tls=tls), tls)
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        return {
-            "host": self.server.host,
-            "port": self.server.port,
-            "user_dn_template": f"uid={{username}},{_PEOPLE}",
-            **({} if self._tls else {"ssl": False}),
-        }
+        return {**super().keys, "user_dn_template": f"uid={{username}},{_PEOPLE}"}
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -127,18 +112,6 @@ class OpenLdapTarget:
         with self.administrator() as connection:
             connection.search(_PEOPLE, f"(uid={mark})")
         return self.server.log_up_to(mark)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     @contextmanager
     def administrator(self) -> Iterator[Connection]:

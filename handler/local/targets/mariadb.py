@@ -1,15 +1,15 @@
 """MariaDB (Debian's), which logs every statement."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import pymysql
 
 from local.mariadb import MariaDbServer, stored_password
 from local.server_process import TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import RoleLockedError, RotationError
 from rotation.models import SecretDocument
 
@@ -18,7 +18,7 @@ _LIMITS = "REQUIRE {tls} WITH MAX_USER_CONNECTIONS 17 MAX_STATEMENT_TIME 90 PASS
 _DATABASE = "shop"
 
 
-class MariaDbTarget:
+class MariaDbTarget(ServedTarget[MariaDbServer]):
     """Users work in one database, as an application's do."""
 
     title = "MariaDB"
@@ -28,24 +28,12 @@ class MariaDbTarget:
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
-        self.server = MariaDbServer(tls=tls)
-        self._tls = tls
+        super().__init__(MariaDbServer(tls=tls), tls)
 
-    def __enter__(self) -> Self:
-        self.server.__enter__()
+    def _prepare(self) -> None:
         ((version,),) = self.administer("SELECT VERSION()")
         self.title = f"MariaDB {version.split('-')[0]}"
         self.administer(f"CREATE DATABASE {_DATABASE}")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
-
-    @property
-    def keys(self) -> Mapping[str, Any]:
-        return {"host": self.server.host, "port": self.server.port, **({} if self._tls else {"ssl": False})}
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -166,18 +154,6 @@ class MariaDbTarget:
             yield
         finally:
             self.administer("UNINSTALL SONAME 'simple_password_check'")
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     def log(self) -> str:
         return self.server.log()

@@ -1,18 +1,18 @@
 """SecantusDB, which re-implements MongoDB; with a certificate it takes no connection without TLS."""
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from secrets import token_hex, token_urlsafe
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from local.secantus import SecantusServer
 from local.server_process import TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import LoginRefusedError, RotationError
 from rotation.models import SecretDocument
 
@@ -21,7 +21,7 @@ _READS = "reads-"
 _REFUSED = 18
 
 
-class MongoTarget:
+class MongoTarget(ServedTarget[SecantusServer]):
     """Users may change their own password, which is a right like any other in MongoDB."""
 
     title = "SecantusDB"
@@ -31,27 +31,13 @@ class MongoTarget:
     barred_as: ClassVar[type[RotationError]] = LoginRefusedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
-        self.server = SecantusServer(tls)
-        self._tls = tls
+        super().__init__(SecantusServer(tls), tls)
         self._passwords: dict[str, str] = {}
 
-    def __enter__(self) -> Self:
+    def _prepare(self) -> None:
         self.title = f"SecantusDB {version('secantusdb')}, a re-implementation of MongoDB"
         privilege = {"resource": {"db": "admin", "collection": ""}, "actions": ["changeOwnPassword"]}
-        with ExitStack() as resources:
-            resources.enter_context(self.server)
-            self.server.administer("admin", "createRole", _MAY_CHANGE_OWN_PASSWORD, privileges=[privilege], roles=[])
-            resources.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
-
-    @property
-    def keys(self) -> Mapping[str, Any]:
-        return {"host": self.server.host, "port": self.server.port, **({} if self._tls else {"ssl": False})}
+        self.server.administer("admin", "createRole", _MAY_CHANGE_OWN_PASSWORD, privileges=[privilege], roles=[])
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -112,18 +98,6 @@ class MongoTarget:
         """All of them, since this server ends no single one."""
         self.server.stop()
         self.server.start()
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     def log(self) -> str:
         with socket.create_connection((self.server.host, self.server.port)) as mark:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from secrets import token_hex
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
 
 from local.postgres import EMBEDDED_BIN_DIR, PostgresServer
 from local.server_process import TlsFiles, program
+from local.targets.served import ServedTarget
 from rotation.errors import RoleLockedError, RotationError
 from rotation.models import SecretDocument
 
@@ -19,7 +19,7 @@ _LIMITS = "CONNECTION LIMIT 17 VALID UNTIL '2999-01-01'"
 _REFUSED = "password authentication failed"
 
 
-class PostgresTarget:
+class PostgresTarget(ServedTarget[PostgresServer]):
     """Users keep their own tables, as applications do."""
 
     title = "PostgreSQL"
@@ -31,32 +31,20 @@ class PostgresTarget:
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
         installed = program("postgres", _DEBIAN_BIN_DIR, install="apt-get install -y postgresql-15") if tls else None
-        self.server = self.server_class(
+        server = self.server_class(
             bin_dir=installed.parent if installed else EMBEDDED_BIN_DIR,
             tls=tls,
             settings={"log_statement": "all", "log_connections": "on"},
         )
-        self._tls = tls
+        super().__init__(server, tls)
 
-    def __enter__(self) -> Self:
-        self.server.__enter__()
+    def _prepare(self) -> None:
         ((version,),) = self._administer("SHOW server_version")
         self.title = f"PostgreSQL {version}"
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
 
     @property
     def keys(self) -> Mapping[str, Any]:
-        return {
-            "host": self.server.host,
-            "port": self.server.port,
-            "dbname": "postgres",
-            **({} if self._tls else {"ssl": False}),
-        }
+        return {**super().keys, "dbname": "postgres"}
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -141,18 +129,6 @@ class PostgresTarget:
 
     def end_sessions(self, name: str) -> None:
         self._administer(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = {_quoted(name)}")
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     def log(self) -> str:
         if not self.server.is_running:

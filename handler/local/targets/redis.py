@@ -1,17 +1,17 @@
 """Valkey 9 (PyPI's, without TLS) and Redis 7 (Debian's, with TLS if it has a certificate); both log all they can."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from secrets import token_hex
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import redis
 from redis.exceptions import AuthenticationError
 
 from local.redis import RedisServer, debian_redis
 from local.server_process import TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import LoginRefusedError, RotationError
 from rotation.models import SecretDocument
 
@@ -33,7 +33,7 @@ _RIGHTS = (
 )
 
 
-class ValkeyTarget:
+class ValkeyTarget(ServedTarget[RedisServer]):
     """Users may change themselves, and with that everybody: Redis knows no smaller right."""
 
     title = "Valkey"
@@ -43,29 +43,14 @@ class ValkeyTarget:
     barred_as: ClassVar[type[RotationError]] = LoginRefusedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
-        self.server = self._planned(tls)
-        self._tls = tls
-        self._resources = ExitStack()
+        super().__init__(self._planned(tls), tls)
 
     def _planned(self, tls: TlsFiles | None) -> RedisServer:
         return RedisServer(tls=tls)
 
-    def __enter__(self) -> Self:
-        with ExitStack() as resources:
-            resources.enter_context(self.server)
-            facts = self._administer("INFO", "server")
-            self.title = f"{type(self).title} {facts.get('valkey_version', facts['redis_version'])}"
-            self._resources = resources.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._resources.close()
-
-    @property
-    def keys(self) -> Mapping[str, Any]:
-        return {"host": self.server.host, "port": self.server.port, **({} if self._tls else {"ssl": False})}
+    def _prepare(self) -> None:
+        facts = self._administer("INFO", "server")
+        self.title = f"{type(self).title} {facts.get('valkey_version', facts['redis_version'])}"
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -125,18 +110,6 @@ class ValkeyTarget:
 
     def end_sessions(self, name: str) -> None:
         self._administer("CLIENT", "KILL", "USER", name)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     def log(self) -> str:
         """The log, every command with its arguments, and what was refused."""

@@ -4,9 +4,8 @@ Redshift's own catalogue (`pg_user_info`, `svl_user_info`, `svv_user_grants`) is
 its roles. Nobody has roles, access to the system log or a session timeout there.
 """
 
-from contextlib import ExitStack
 from secrets import token_hex
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from psycopg import sql
 
@@ -46,14 +45,10 @@ class RedshiftTarget(PostgresTarget):
     create_object = None  # type: ignore[assignment]
     change_object = None  # type: ignore[assignment]
 
-    def __enter__(self) -> Self:
-        with ExitStack() as resources:
-            super().__enter__()
-            resources.push(super().__exit__)
-            self._administer(_FAKE_CATALOGUE)
-            resources.pop_all()
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._administer(_FAKE_CATALOGUE)
         self.title += " in the place of Redshift"
-        return self
 
     def create_user(self, name: str, password: str) -> None:
         with self.server.admin_connection() as admin:
