@@ -8,6 +8,7 @@ import pytest
 from dashboards.preview.alarm_reading import read_alarms
 from dashboards.preview.intrinsics import load_template
 from dashboards.preview.template import Stack
+from rotation.engines import ENGINES
 from rotation.errors import VersionExistsError, error_classes
 from rotation.metrics import DECLARATIONS
 from rotation.models import STRATEGY_TAG
@@ -57,6 +58,12 @@ def test_every_parameter_is_listed_with_its_default() -> None:
         for name, parameter in PARAMETERS.items()
     ]
     assert rows("## Settings") == expected
+
+
+def test_every_engine_is_listed_with_what_it_can_do() -> None:
+    listed = rows("a key that occurs twice is refused")
+    assert {name for row in listed for name in re.findall(r"`([^`]+)`", row[0])} == set(ENGINES)
+    assert [row for row in listed if len(row) != 5 or not all(row)] == []
 
 
 def test_every_alarm_is_listed_with_what_it_rings() -> None:
