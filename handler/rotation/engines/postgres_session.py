@@ -47,9 +47,11 @@ class PostgresSession:
 
     Attributes:
         password_encryption: What is made of a password, by libpq's name for it.
+        role_keyword: What the product calls a role whose defaults are set.
     """
 
     password_encryption: ClassVar[bytes] = b"scram-sha-256"
+    role_keyword: ClassVar[sql.SQL] = sql.SQL("ROLE")
 
     def __init__(self, connection: psycopg.Connection, username: str, invocation: Invocation) -> None:
         self._connection = connection
@@ -74,7 +76,7 @@ class PostgresSession:
 
     def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
         """Send a verifier for the new password; PostgreSQL holds one a role."""
-        statement = sql.SQL("ALTER USER {} PASSWORD {}").format(
+        statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(
             sql.Identifier(username), self._verifier(password.get_secret_value(), username)
         )
         if username == self._username:
@@ -125,7 +127,8 @@ class PostgresSession:
             value: As the catalogue stores it.
         """
         scope = sql.SQL(" IN DATABASE {}").format(sql.Identifier(database)) if database else sql.SQL("")
-        statement = sql.SQL("ALTER USER {}{} SET {} TO {}").format(
+        statement = sql.SQL("ALTER {} {}{} SET {} TO {}").format(
+            self.role_keyword,
             sql.Identifier(role),
             scope,
             sql.Identifier(*name.split(".")),

@@ -60,6 +60,7 @@ class RedshiftSession(PostgresSession):
     """One login, one transaction."""
 
     password_encryption = b"md5"
+    role_keyword = sql.SQL("USER")
 
     def begin(self, limit_seconds: float) -> None:
         """Open the transaction with a limit to its statements, which is one to their waits for locks as well."""
