@@ -59,8 +59,8 @@ _NEWER_ACCOUNTS = """
     FROM mysql.user WHERE User = %s ORDER BY Host
 """
 _TWO_PASSWORDS_SINCE = (8, 0, 14)
-_LOCK_SHARE = 0.9
-"""Of a statement's limit, so that a wait for a lock ends as such."""
+_SERVER_SHARE = 0.8
+"""Of the time that this side waits for an answer, so that the server's own error comes first and says why."""
 
 
 class MySqlSession:
@@ -77,13 +77,15 @@ class MySqlSession:
     def begin(self, limit_seconds: float) -> None:
         """Let the server itself end statements and lock waits that last longer, where it can, and speak as expected.
 
-        So none of them takes effect after it was reported as failed. The mode decides how strings and names are quoted.
+        So none of them takes effect after it was reported as failed. MariaDB needs both limits: its statements about users
+        wait for each other without regard to the limit of lock waits. The mode decides how strings and names are quoted.
         """
-        seconds = max(1, int(limit_seconds * _LOCK_SHARE))
+        limit = limit_seconds * _SERVER_SHARE
+        seconds = max(1, int(limit))
         self.execute(
             "begin",
             f"SET SESSION sql_mode = '', lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds} "
-            f"/*M! , max_statement_time = {limit_seconds:.2f} */",
+            f"/*M! , max_statement_time = {limit:.2f} */",
         )
 
     def set_password(self, username: str, password: SecretStr, *, keep: SecretStr | None = None) -> None:
