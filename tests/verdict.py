@@ -6,7 +6,7 @@ the tests' own reports, so that tests may run in several processes.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ class Tally:
         seen: Failed attempts that left a log line and a metric with the right reason, or, where the process died, the
             platform metric that an alarm watches.
         leaked: Secret values found in any place other than Secrets Manager.
+        slowest_ms: The longest invocation in milliseconds, where bad input must not cost time; 0 where that is not asked.
     """
 
     tried: int = 0
@@ -31,9 +32,11 @@ class Tally:
     failures: int = 0
     seen: int = 0
     leaked: int = 0
+    slowest_ms: int = 0
 
     def __add__(self, other: Self) -> "Tally":
-        return Tally(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+        sums = Tally(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+        return replace(sums, slowest_ms=max(self.slowest_ms, other.slowest_ms))
 
     @property
     def is_clean(self) -> bool:
@@ -67,6 +70,8 @@ def table(sums: dict[str, Tally]) -> list[str]:
     heads = ["section", *(field.name for field in fields(Tally))]
     total = sum(sums.values(), Tally())
     rows = [[section, *map(str, astuple(tally))] for section, tally in {**sums, "together": total}.items()]
+    for row in rows:
+        row[-1] = "-" if row[-1] == "0" else row[-1]
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in (heads, *rows)]
 

@@ -18,7 +18,7 @@ class Attempts:
 
     Attributes:
         hidden: What nobody may be told.
-        slowest_ms: Of all attempts so far; the first one of an environment is a cold start.
+        is_timed: Whether the report tells how long the slowest took: where nothing has to be waited for.
     """
 
     world: World
@@ -26,7 +26,7 @@ class Attempts:
     verdict: Verdict
     section: str
     hidden: tuple[str, ...] = (SENTINEL,)
-    slowest_ms: float = 0.0
+    is_timed: bool = False
 
     def refused(self, event: Any, *, on: str | None = None) -> Seen:
         """Invoke with an event that has to be refused; `on` is the secret that it is about."""
@@ -44,13 +44,12 @@ class Attempts:
         before = self._state(run.secret_arn)
         seen = self.function.step(step, run)
         if seen.succeeded:
-            self.verdict.add(self.section, tried=1, survived=1)
+            self.verdict.add(self.section, tried=1, survived=1, slowest_ms=self._duration_ms(seen))
         else:
             self._judge(seen, is_untouched=self._state(run.secret_arn) == before)
         return seen
 
     def _judge(self, seen: Seen, *, is_untouched: bool) -> None:
-        self.slowest_ms = max(self.slowest_ms, seen.invocation.duration_ms)
         reason = REASONS.get(seen.invocation.error_type or "")
         is_told = set(seen.reasons.values()) == {reason} and "Failures" in seen.metrics
         told = f"{seen.error}\n{seen.invocation.payload}\n" + "\n".join(seen.invocation.log_lines)
@@ -63,12 +62,16 @@ class Attempts:
             failures=1,
             seen=int(is_told),
             leaked=leaked,
+            slowest_ms=self._duration_ms(seen),
         )
         assert reason is not None, seen.error
         assert is_untouched
         assert is_told, seen.reasons
         assert leaked == 0
         assert all(line.isprintable() for line in seen.invocation.log_lines if line.startswith("{"))
+
+    def _duration_ms(self, seen: Seen) -> int:
+        return round(seen.invocation.duration_ms) if self.is_timed else 0
 
     def _state(self, secret_arn: str | None) -> object:
         """Everything that a rotation could change: the secret's versions and labels, and the database's roles."""

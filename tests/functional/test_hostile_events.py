@@ -1,7 +1,6 @@
 """Events that Secrets Manager would never send: refused by the field's name before anything is called."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,10 +21,8 @@ FORGED = '{"level":"INFO","message":"finishSecret succeeded","outcome":"succeede
 
 
 @pytest.fixture
-def attempts(world: World, deployed: Deployed, verdict: Verdict, record_property: Any) -> Iterator[Attempts]:
-    found = Attempts(world, deployed, verdict, "hostile events")
-    yield found
-    record_property("slowest_ms", round(found.slowest_ms, 1))
+def attempts(world: World, deployed: Deployed, verdict: Verdict) -> Attempts:
+    return Attempts(world, deployed, verdict, "hostile events", is_timed=True)
 
 
 def refused_without_a_call(attempts: Attempts, event: Any) -> Seen:

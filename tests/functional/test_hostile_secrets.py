@@ -1,7 +1,6 @@
 """Secrets that somebody spoilt, by mistake or on purpose: refused by the key's name, or rotated with all else unchanged."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,10 +22,8 @@ NO_DNS_NAME = "x" * 64
 
 
 @pytest.fixture
-def attempts(world: World, deployed: Deployed, verdict: Verdict, record_property: Any) -> Iterator[Attempts]:
-    found = Attempts(world, deployed, verdict, SECTION)
-    yield found
-    record_property("slowest_ms", round(found.slowest_ms, 1))
+def attempts(world: World, deployed: Deployed, verdict: Verdict) -> Attempts:
+    return Attempts(world, deployed, verdict, SECTION, is_timed=True)
 
 
 def text_with(key: str, value: str) -> str:

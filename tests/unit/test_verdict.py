@@ -20,13 +20,20 @@ def test_counts_are_summed_by_section() -> None:
     assert sums == {"events": Tally(tried=5), "kills": Tally(tried=3, survived=2, leaked=3)}
 
 
+def test_of_durations_the_longest_counts() -> None:
+    sums = added(("events", {"slowest_ms": 40}), ("events", {"slowest_ms": 900}), ("events", {"slowest_ms": 70}))
+    assert sums == {"events": Tally(slowest_ms=900)}
+
+
 def test_the_table_ends_with_the_sum_of_all_sections() -> None:
-    lines = table(added(("kills", {"tried": 20, "survived": 19}), ("events", {"tried": 5, "failures": 5, "seen": 4})))
+    lines = table(
+        added(("kills", {"tried": 20, "survived": 19}), ("events", {"tried": 5, "failures": 5, "seen": 4, "slowest_ms": 12}))
+    )
     assert [line.split() for line in lines] == [
-        ["section", "tried", "survived", "failures", "seen", "leaked"],
-        ["events", "5", "0", "5", "4", "0"],
-        ["kills", "20", "19", "0", "0", "0"],
-        ["together", "25", "19", "5", "4", "0"],
+        ["section", "tried", "survived", "failures", "seen", "leaked", "slowest_ms"],
+        ["events", "5", "0", "5", "4", "0", "12"],
+        ["kills", "20", "19", "0", "0", "0", "-"],
+        ["together", "25", "19", "5", "4", "0", "12"],
     ]
 
 
