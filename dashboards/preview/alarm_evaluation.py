@@ -36,7 +36,7 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A state, and why."""
+    """A state, and why, unless it stays as it was."""
 
     state: AlarmState
     reason: str
@@ -49,7 +49,7 @@ def evaluate(alarm: MetricAlarm, store: MetricStore, at: datetime, previous: Ala
     exceeds = COMPARISONS[alarm.comparison]
     points = [None if value is None else exceeds(value, alarm.threshold) for value in values]
     state = decide(points, alarm.periods, alarm.datapoints, alarm.missing, previous)
-    return Verdict(state, _reason(alarm, values, windows))
+    return Verdict(state, "" if state is previous else _reason(alarm, values, windows))
 
 
 def evaluation_range(alarm: MetricAlarm, at: datetime) -> Windows:
