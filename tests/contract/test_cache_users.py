@@ -35,7 +35,7 @@ from rotation.errors import (
     TargetMismatchError,
     TargetNotReadyError,
 )
-from rotation.models import CURRENT, SecretDocument
+from rotation.models import CURRENT, PENDING, SecretDocument
 from rotation.strategies import STRATEGIES
 from rotation.strategies.change import Strategy, login_of
 from rotation.strategies.single_user import SingleUser
@@ -157,6 +157,28 @@ def test_a_change_that_takes_too_long_is_told_before_the_time_is_up(blind: Secre
         with refused(TargetNotReadyError) as refusal, log_in(blind, 5.0) as session:
             getattr(session, act)(*arguments)
         assert "Timeout" in str(refusal.error)
+
+
+def test_a_password_that_the_cache_does_not_know_yet_is_waited_for_and_not_set_again(
+    secret: SecretDocument, target: Target
+) -> None:
+    rotation, api = SecretInRotation(SingleUser(), secret, secret), fake_of(target).api
+    api.slowness = 3
+    try:
+        rotation.create()
+        assert rotation.set() == CURRENT
+        assert user_of(target, secret).status == "modifying"
+        assert rotation.set() == PENDING
+    finally:
+        api.slowness = 0
+
+
+def test_a_refusal_while_a_change_is_under_way_says_nothing_of_the_password(secret: SecretDocument, target: Target) -> None:
+    user, wrong = user_of(target, secret), secret.changed(password=new_password())
+    user.status, user.looks_left = "modifying", 1_000_000
+    refused_login(TargetNotReadyError, wrong, 5.0)
+    user.looks_left = 1
+    refused_login(LoginRefusedError, wrong)
 
 
 def test_somebody_else_changing_the_user_at_the_same_moment_is_a_busy_target(blind: SecretDocument, target: Target) -> None:
