@@ -16,11 +16,13 @@ from local.account import ACCOUNT_ID, REGION
 from local.aws_faults import EVERY_OPERATION, Disturbance, Fault
 from local.aws_server import SERVICES, AwsServer, Call, nothing
 from local.fake_cache_users import FakeCacheUsers, Service, fake_cache_users
+from local.fake_directories import FakeDirectories, fake_directories
 from local.strict_responses import strict_backends
 from local.strict_secrets_manager import StrictSecretsManagerBackend
 from local.termination import orderly_termination
 
 if TYPE_CHECKING:
+    from mypy_boto3_ds import DirectoryServiceClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_elasticache import ElastiCacheClient
     from mypy_boto3_memorydb import MemoryDBClient
@@ -104,8 +106,16 @@ class AwsStage:
         with self._server.moto_lock:
             yield fake_cache_users[service][self.account_id][self.region]
 
+    @contextmanager
+    def directories(self) -> Iterator[FakeDirectories]:
+        """The fake of Directory Service from the inside, in the same way."""
+        with self._server.moto_lock:
+            yield fake_directories[self.account_id][self.region]
+
     @overload
     def client(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
+    @overload
+    def client(self, service: Literal["ds"]) -> "DirectoryServiceClient": ...
     @overload
     def client(self, service: Literal["dynamodb"]) -> "DynamoDBClient": ...
     @overload
@@ -148,7 +158,7 @@ class AwsStage:
         self._server.faults.clear()
 
     def _forget(self) -> None:
-        for backends in (strict_backends, *fake_cache_users.values()):
+        for backends in (strict_backends, fake_directories, *fake_cache_users.values()):
             backends.pop(self.account_id, None)
         for service in SERVICES:
             if models := sys.modules.get(f"moto.{service}.models"):
