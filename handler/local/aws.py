@@ -15,12 +15,17 @@ from botocore.config import Config
 from local.account import ACCOUNT_ID, REGION
 from local.aws_faults import EVERY_OPERATION, Disturbance, Fault
 from local.aws_server import SERVICES, AwsServer, Call, nothing
+from local.fake_cache_users import FakeCacheUsers, Service, fake_cache_users
+from local.fake_directories import FakeDirectories, fake_directories
 from local.strict_responses import strict_backends
 from local.strict_secrets_manager import StrictSecretsManagerBackend
 from local.termination import orderly_termination
 
 if TYPE_CHECKING:
+    from mypy_boto3_ds import DirectoryServiceClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_elasticache import ElastiCacheClient
+    from mypy_boto3_memorydb import MemoryDBClient
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
@@ -95,10 +100,28 @@ class AwsStage:
         with self._server.moto_lock:
             yield strict_backends[self.account_id][self.region]
 
+    @contextmanager
+    def cache_users(self, service: Service) -> Iterator[FakeCacheUsers]:
+        """The fake of a service's users from the inside, in the same way."""
+        with self._server.moto_lock:
+            yield fake_cache_users[service][self.account_id][self.region]
+
+    @contextmanager
+    def directories(self) -> Iterator[FakeDirectories]:
+        """The fake of Directory Service from the inside, in the same way."""
+        with self._server.moto_lock:
+            yield fake_directories[self.account_id][self.region]
+
     @overload
     def client(self, service: Literal["secretsmanager"]) -> "SecretsManagerClient": ...
     @overload
+    def client(self, service: Literal["ds"]) -> "DirectoryServiceClient": ...
+    @overload
     def client(self, service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+    @overload
+    def client(self, service: Literal["elasticache"]) -> "ElastiCacheClient": ...
+    @overload
+    def client(self, service: Literal["memorydb"]) -> "MemoryDBClient": ...
     @overload
     def client(self, service: Literal["rds"]) -> "RDSClient": ...
     def client(self, service: Any) -> Any:
@@ -135,7 +158,8 @@ class AwsStage:
         self._server.faults.clear()
 
     def _forget(self) -> None:
-        strict_backends.pop(self.account_id, None)
+        for backends in (strict_backends, fake_directories, *fake_cache_users.values()):
+            backends.pop(self.account_id, None)
         for service in SERVICES:
             if models := sys.modules.get(f"moto.{service}.models"):
                 getattr(models, f"{service}_backends").pop(self.account_id, None)

@@ -24,12 +24,23 @@ from local.aws_faults import Disturbance, Fault, FaultPlan
 from local.loopback_server import LoopbackConnection, LoopbackServer
 
 SERVICES = {
+    "ds": "local.fake_directories:FakeDirectoryResponse",
     "dynamodb": "moto.dynamodb.responses:DynamoHandler",
+    "elasticache": "local.fake_cache_users:FakeElastiCacheResponse",
+    "memorydb": "local.fake_cache_users:FakeMemoryDbResponse",
     "rds": "moto.rds.responses:RDSResponse",
     "secretsmanager": "local.strict_responses:StrictSecretsManagerResponse",
     "sts": "moto.sts.responses:TokenResponse",
 }
-_NAMING = ("SecretId", "TableName", "DBInstanceIdentifier", "DBClusterIdentifier")
+_NAMING = (
+    "SecretId",
+    "TableName",
+    "DBInstanceIdentifier",
+    "DBClusterIdentifier",
+    "DirectoryId",
+    "UserId",
+    "UserName",
+)
 """Parameters that name the resource of a call."""
 _CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 # The kernel wakes a sleeper a little late; the rest of the time is spent looking at the clock.
@@ -41,7 +52,7 @@ class Call:
     """One request that reached the local AWS.
 
     `error` is the error code it was answered with, or what a fault did to it instead of an answer; `resource` is the
-    existing secret, table or database server that it names.
+    existing secret, table, database server, directory or user that it names.
     """
 
     service: str

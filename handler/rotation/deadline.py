@@ -16,8 +16,11 @@ from types import FrameType
 from rotation.errors import DeadlineExceededError
 
 _FIRST_PAUSE_SECONDS, _PAUSE_GROWTH = 0.1, 1.5
-_TRY_SECONDS = 3.0
-"""Left for the try after a pause, so that its own error is reported and not the end of the time."""
+_TRY_SECONDS = 4.5
+"""Left for the try after a pause, so that its own error is reported and not the end of the time.
+
+More than a call to AWS has to have left (`rotation/aws.py`), for a try may begin with one.
+"""
 
 
 class _TimeIsUp(BaseException):

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from local.aws import AwsStage
+from local.aws_faults import Disturbance
 from local.certificate_authority import CertificateAuthority
 from local.contract import Logins, OneUser, Passwords, Policies, Sessions, Setup, Strategies
 from local.contract.rotating import (
     SecretInRotation,
+    clients,
     engine_of,
     fitting_password,
-    invocation,
     log_in,
     new_name,
     new_password,
@@ -27,6 +29,7 @@ from local.contract.rotating import (
     refused_login,
 )
 from local.contract.strategies import ONE_USER, accepted
+from local.fake_directories import FakeDirectory
 from local.samba import SambaServer
 from local.server_process import ServerError, TlsFiles
 from local.targets.activedirectory import SambaTarget, dn_of
@@ -46,9 +49,9 @@ from rotation.errors import (
 )
 from rotation.models import CURRENT, SecretDocument
 from rotation.protocols import Session
-from rotation.strategies.change import Strategy, login_of
+from rotation.strategies.change import Strategy
 from rotation.strategies.single_user import SingleUser, SingleUserBySuperuser
-from tests.contract.activedirectory_stub import DIRECTORY_ID, StubDirectoryService
+from tests.functional.search import Search
 from tests.functional.world import World
 from tests.stack import WholeStack, as_list, may, role_statements
 
@@ -71,6 +74,7 @@ REFUSALS: dict[str, tuple[dict[str, str | bytes], type[RotationError], str]] = {
     "workstation": ({"userWorkstations": "NOWHERE"}, HostRefusedError, "from here"),
 }
 
+DIRECTORY_ID = "d-0123456789"
 API_ERRORS: dict[str, type[RotationError]] = {
     "InvalidPasswordException": PasswordRefusedError,
     "UserDoesNotExistException": TargetMismatchError,
@@ -251,31 +255,48 @@ class TestOldPasswords:
         assert lenient.refusal(secret.fields.username, others.get_secret_value()) is None
 
 
+@pytest.fixture
+def keyless(secret: SecretDocument) -> SecretDocument:
+    """As AWS's console stores it for seamless domain join, and the name in the certificate."""
+    keys = {
+        "awsSeamlessDomainDirectoryId": DIRECTORY_ID,
+        "awsSeamlessDomainUsername": secret.fields.username,
+        "awsSeamlessDomainPassword": password_of(secret),
+    }
+    return SecretDocument.parse(json.dumps({**keys, "tls_server_name": "localhost"}), "test's")
+
+
+def directory_at(target: SambaTarget) -> FakeDirectory:
+    """A directory whose only domain controller is the target."""
+
+    def reset(name: str, password: str) -> None:
+        target.change(dn_of(name), unicodePwd=f'"{password}"'.encode("utf-16-le"))
+
+    return FakeDirectory(SambaServer.domain, [target.server.host], reset)
+
+
+def asked(stage: AwsStage) -> list[str]:
+    return [call.operation for call in stage.calls if call.service == "ds"]
+
+
 class TestDirectoryService:
-    """Secrets that name a directory of AWS and no host: a stub stands for AWS's API, the domain controller is real."""
+    """Secrets that name a directory of AWS and no host: AWS's API is a fake, the domain controller is real."""
 
     @pytest.fixture
-    def service(self, target: SambaTarget) -> StubDirectoryService:
-        return StubDirectoryService(target)
-
-    @pytest.fixture
-    def keyless(self, secret: SecretDocument) -> SecretDocument:
-        """As AWS's console stores it for seamless domain join, and the name in the certificate."""
-        keys = {
-            "awsSeamlessDomainDirectoryId": DIRECTORY_ID,
-            "awsSeamlessDomainUsername": secret.fields.username,
-            "awsSeamlessDomainPassword": password_of(secret),
-        }
-        return SecretDocument.parse(json.dumps({**keys, "tls_server_name": "localhost"}), "test's")
+    def service(self, target: SambaTarget, monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsStage]:
+        with AwsStage(account_id="200000000013") as stage:
+            with stage.directories() as directories:
+                directories.by_id[DIRECTORY_ID] = directory_at(target)
+            monkeypatch.setitem(clients, "ds", stage.client("ds"))
+            yield stage
 
     @contextmanager
-    def _session(self, secret: SecretDocument, service: StubDirectoryService, ca_bundle: str) -> Iterator[Session]:
-        engine = ActiveDirectoryEngine(replace(invocation(ca_bundle=ca_bundle), aws=service.calls))
-        with engine.log_in(login_of(secret, engine.traits)) as session:
+    def _session(self, secret: SecretDocument, service: AwsStage, ca_bundle: str) -> Iterator[Session]:
+        with log_in(secret, ca_bundle=ca_bundle) as session:
             yield session
 
     def test_a_password_is_set_by_the_api_and_proved_at_the_domain_controller(
-        self, keyless: SecretDocument, service: StubDirectoryService, target: SambaTarget, ca_bundle: str
+        self, keyless: SecretDocument, service: AwsStage, target: SambaTarget, ca_bundle: str
     ) -> None:
         user, new = keyless.fields.username, fitting_password(ActiveDirectoryEngine.traits)
         with (
@@ -283,7 +304,7 @@ class TestDirectoryService:
             self._session(keyless, service, ca_bundle) as session,
         ):
             session.set_password(user, new)
-        assert service.asked == ["DescribeDirectories", "ResetUserPassword"]
+        assert asked(service) == ["DescribeDirectories", "ResetUserPassword"]
         changed = keyless.changed(password=new.get_secret_value())
         assert "awsSeamlessDomainPassword" in changed.to_json()
         with self._session(changed, service, ca_bundle) as session:
@@ -291,27 +312,27 @@ class TestDirectoryService:
         assert target.refusal(user, password_of(keyless)) is not None
 
     def test_it_calls_all_that_the_role_allows_and_nothing_else(
-        self, keyless: SecretDocument, service: StubDirectoryService, ca_bundle: str
+        self, keyless: SecretDocument, service: AwsStage, ca_bundle: str
     ) -> None:
         with self._session(keyless, service, ca_bundle) as session:
             session.set_password(keyless.fields.username, fitting_password(ActiveDirectoryEngine.traits))
         directory = f"arn:aws:ds:eu-central-1:123456789012:directory/{DIRECTORY_ID}"
         stack = WholeStack(DirectoryArns=directory)
         allowed = {each for statement in role_statements(stack) for each in as_list(statement["Action"])}
-        assert {f"ds:{operation}" for operation in service.asked} == {each for each in allowed if each.startswith("ds:")}
+        assert {f"ds:{operation}" for operation in asked(service)} == {each for each in allowed if each.startswith("ds:")}
         assert may(stack, "ds:ResetUserPassword", directory)
         assert not may(stack, "ds:ResetUserPassword", directory.replace("d-0", "d-1"))
 
     def test_the_api_is_not_asked_before_the_login_is_proved(
-        self, keyless: SecretDocument, service: StubDirectoryService, ca_bundle: str
+        self, keyless: SecretDocument, service: AwsStage, ca_bundle: str
     ) -> None:
         wrong = keyless.changed(password=new_password())
         with refused(LoginRefusedError, password_of(wrong)), self._session(wrong, service, ca_bundle):
             pytest.fail("the login was accepted")
-        assert service.asked == ["DescribeDirectories"]
+        assert asked(service) == ["DescribeDirectories"]
 
     def test_the_api_gets_the_short_name_of_the_account_that_logged_in(
-        self, keyless: SecretDocument, service: StubDirectoryService, target: SambaTarget, ca_bundle: str
+        self, keyless: SecretDocument, service: AwsStage, target: SambaTarget, ca_bundle: str
     ) -> None:
         short, new = keyless.fields.username, fitting_password(ActiveDirectoryEngine.traits)
         principal = keyless.changed(username=f"{short}@{SambaServer.domain}")
@@ -322,23 +343,32 @@ class TestDirectoryService:
     def test_what_the_api_refuses_is_told_by_its_code(
         self,
         keyless: SecretDocument,
-        service: StubDirectoryService,
+        service: AwsStage,
         target: SambaTarget,
         ca_bundle: str,
     ) -> None:
         new = fitting_password(ActiveDirectoryEngine.traits)
         for code, kind in API_ERRORS.items():
-            service.refusal = code
+            service.fail("ds", "ResetUserPassword", code=code, message=new.get_secret_value())
             with refused(kind, new.get_secret_value()), self._session(keyless, service, ca_bundle) as session:
                 session.set_password(keyless.fields.username, new)
         assert target.refusal(keyless.fields.username, password_of(keyless)) is None
 
     def test_a_directory_without_domain_controllers_is_not_ready(
-        self, keyless: SecretDocument, service: StubDirectoryService, ca_bundle: str
+        self, keyless: SecretDocument, service: AwsStage, ca_bundle: str
+    ) -> None:
+        with service.directories() as directories:
+            directories.by_id[DIRECTORY_ID] = replace(directories.by_id[DIRECTORY_ID], addresses=())
+        with refused(TargetNotReadyError), self._session(keyless, service, ca_bundle):
+            pytest.fail("the login was accepted")
+
+    def test_an_unknown_directory_is_told_by_its_code(
+        self, keyless: SecretDocument, service: AwsStage, ca_bundle: str
     ) -> None:
         unknown = keyless.changed(directoryId="d-9999999999")
-        with refused(TargetNotReadyError), self._session(unknown, service, ca_bundle):
+        with refused(AwsRejectedError) as refusal, self._session(unknown, service, ca_bundle):
             pytest.fail("the login was accepted")
+        assert "EntityDoesNotExistException" in refusal.message
 
 
 class TestDeployed:
@@ -368,6 +398,38 @@ class TestDeployed:
         assert {line["strategy"] for line in lines} == {strategy.name.value}
         assert lines[-1]["credential_gap_ms"] > 0
         assert lines[1]["calls"]["target"] >= 5
+
+    def test_whole_rotations_by_the_api_through_the_deployed_entry_point(
+        self, world: World, keyless: SecretDocument, target: SambaTarget, ca_bundle: str, tmp_path: Path
+    ) -> None:
+        user, key = keyless.fields.username, "awsSeamlessDomainPassword"
+        arn, search, before = world.store(keyless.to_json()), Search(world, (tmp_path,)), len(asked(world.aws))
+        with world.aws.directories() as directories:
+            directories.by_id[DIRECTORY_ID] = directory_at(target)
+        with world.deployed(environment={"TLS_CA_BUNDLE": ca_bundle}) as function:
+            for _ in range(2):
+                old, seen = world.value(arn), function.rotate(arn)
+                assert target.refusal(user, world.value(arn)[key]) is None
+                assert target.refusal(user, old[key]) is not None
+                assert world.value(arn) == {**old, key: world.value(arn)[key]}
+                for value in (old, world.value(arn)):
+                    search.for_value("a password", value[key])
+                assert search.in_what_is_told(*seen.values()) == []
+            assert asked(world.aws)[before:].count("ResetUserPassword") == 2
+            run = world.begin(arn)
+            denial = f"User: x is not authorized to perform: ds:ResetUserPassword with {world.value(arn)[key]}"
+            world.aws.fail("ds", "ResetUserPassword", code="AccessDeniedException", message=denial)
+            function.steps(run, "createSecret")
+            failed = function.step("setSecret", run)
+            world.aws.clear_faults()
+            assert set(failed.reasons.values()) == {"access_denied"}
+            assert search.in_what_is_told(failed) == []
+            # An answer that is lost: the client asks again, and sets the same.
+            world.aws.disturb("ds", "ResetUserPassword", by=Disturbance.LOSE_ANSWER, times=1)
+            function.steps(run)
+            world.aws.clear_faults()
+        assert target.refusal(user, world.value(arn)[key]) is None
+        assert {each.line["engine"] for each in seen.values()} == {"activedirectory"}
 
 
 def test_two_domain_controllers_at_one_address_are_told_apart(started: object, authority: CertificateAuthority) -> None:

@@ -1,7 +1,6 @@
-"""Users of ElastiCache and MemoryDB keep the contract: a fake API in front of a real Valkey."""
+"""Users of ElastiCache and MemoryDB keep the contract: fakes of AWS's APIs in front of a real Valkey."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -21,6 +20,7 @@ from local.contract.rotating import (
     refused_login,
 )
 from local.contract.strategies import accepted
+from local.fake_cache_users import FakeUser
 from local.targets.target import Target
 from rotation.engines import engine_for
 from rotation.errors import (
@@ -35,11 +35,11 @@ from rotation.errors import (
     TargetMismatchError,
     TargetNotReadyError,
 )
-from rotation.models import CURRENT, SecretDocument
+from rotation.models import CURRENT, PENDING, SecretDocument
 from rotation.strategies import STRATEGIES
 from rotation.strategies.change import Strategy, login_of
 from rotation.strategies.single_user import SingleUser
-from tests.contract.cache_users.fake_targets import FakeElastiCacheTarget, FakeMemoryDbTarget
+from tests.contract.fake_cache_targets import FakeElastiCacheTarget, FakeMemoryDbTarget
 from tests.stack import WholeStack, may, role_statements
 
 SETUPS = [Setup("elasticache", FakeElastiCacheTarget), Setup("memorydb", FakeMemoryDbTarget)]
@@ -63,13 +63,13 @@ def secret(setup: Setup, target: Target) -> SecretDocument:
     return document(target.keys, engine=setup.engine, username=name, password=password)
 
 
-def api_of(target: Target) -> Any:
+def fake_of(target: Target) -> FakeElastiCacheTarget:
     assert isinstance(target, FakeElastiCacheTarget)
-    return target.api
+    return target
 
 
-def user_of(target: Target, secret: SecretDocument) -> Any:
-    api = api_of(target)
+def user_of(target: Target, secret: SecretDocument) -> FakeUser:
+    api = fake_of(target).api
     return next(user for user in api.users.values() if api.arn(user.key) == secret.fields.user_arn)
 
 
@@ -101,11 +101,11 @@ def test_ten_rotations_each_give_a_login_that_works(secret: SecretDocument, targ
 
 def test_a_rotation_calls_all_that_the_role_allows_and_nothing_else(secret: SecretDocument, target: Target) -> None:
     SecretInRotation(SingleUser(), secret, secret).rotate()
-    api, user_arn = api_of(target), str(secret.fields.user_arn)
-    called = {f"{api.service}:{operation}" for operation, _parameters in api.calls}
+    service, user_arn = fake_of(target).service, str(secret.fields.user_arn)
+    called = {f"{call.service}:{call.operation}" for call in fake_of(target).stage.calls}
     stack = WholeStack(CacheUserArns=user_arn)
     allowed = {action for statement in role_statements(stack) for action in statement["Action"]}
-    assert called == {action for action in allowed if action.startswith(f"{api.service}:")}
+    assert called == {action for action in allowed if action.startswith(f"{service}:")}
     assert all(may(stack, action, user_arn) and not may(stack, action, f"{user_arn}-2") for action in called)
 
 
@@ -137,7 +137,7 @@ def test_the_record_says_when_no_login_was_checked(secret: SecretDocument, blind
 
 
 def test_a_change_that_takes_time_is_waited_for(rotation_without_host: SecretInRotation, target: Target) -> None:
-    api_of(target).slowness = 3
+    fake_of(target).api.slowness = 3
     try:
         rotation_without_host.create()
         rotation_without_host.set()
@@ -145,7 +145,7 @@ def test_a_change_that_takes_time_is_waited_for(rotation_without_host: SecretInR
         rotation_without_host.set()  # waits for the first
         rotation_without_host.test_and_finish()
     finally:
-        api_of(target).slowness = 0
+        fake_of(target).api.slowness = 0
     assert accepted(target, rotation_without_host.current)
 
 
@@ -154,9 +154,31 @@ def test_a_change_that_takes_too_long_is_told_before_the_time_is_up(blind: Secre
     user.status, user.looks_left = "modifying", 1_000_000
     for act in ("check", "set_password"):
         arguments = (blind.fields.username, SecretStr(new_password())) if act == "set_password" else ()
-        with refused(TargetNotReadyError) as refusal, log_in(blind, 3.5) as session:
+        with refused(TargetNotReadyError) as refusal, log_in(blind, 5.0) as session:
             getattr(session, act)(*arguments)
         assert "Timeout" in str(refusal.error)
+
+
+def test_a_password_that_the_cache_does_not_know_yet_is_waited_for_and_not_set_again(
+    secret: SecretDocument, target: Target
+) -> None:
+    rotation, api = SecretInRotation(SingleUser(), secret, secret), fake_of(target).api
+    api.slowness = 3
+    try:
+        rotation.create()
+        assert rotation.set() == CURRENT
+        assert user_of(target, secret).status == "modifying"
+        assert rotation.set() == PENDING
+    finally:
+        api.slowness = 0
+
+
+def test_a_refusal_while_a_change_is_under_way_says_nothing_of_the_password(secret: SecretDocument, target: Target) -> None:
+    user, wrong = user_of(target, secret), secret.changed(password=new_password())
+    user.status, user.looks_left = "modifying", 1_000_000
+    refused_login(TargetNotReadyError, wrong, 5.0)
+    user.looks_left = 1
+    refused_login(LoginRefusedError, wrong)
 
 
 def test_somebody_else_changing_the_user_at_the_same_moment_is_a_busy_target(blind: SecretDocument, target: Target) -> None:
@@ -176,7 +198,7 @@ def test_the_user_of_the_arn_has_to_be_the_one_of_the_secret(blind: SecretDocume
     changed = {
         "name": blind.changed(username=victim),
         "region": blind.changed(user_arn=arn.replace("eu-central-1", "eu-west-1")),
-        "account": blind.changed(user_arn=arn.replace("123456789012", "210987654321")),
+        "account": blind.changed(user_arn=arn.replace(fake_of(target).account_id, "210987654321")),
         "missing": blind.changed(user_arn=arn + "x"),
     }[what]
     rotation = SecretInRotation(SingleUser(), changed, changed)
@@ -210,12 +232,12 @@ def test_a_user_without_passwords_has_nothing_to_rotate(
 
 
 def test_a_missing_permission_names_the_parameter(blind: SecretDocument, target: Target) -> None:
-    api = api_of(target)
-    api.denied = True
+    fake = fake_of(target)
+    fake.stage.fail(fake.service, code="AccessDenied", message="User: x is not authorized", status=403)
     try:
         assert "CacheUserArns" in str(refused_login(AccessDeniedError, blind).error)
     finally:
-        api.denied = False
+        fake.stage.clear_faults()
 
 
 def test_what_aws_quotes_of_a_password_reaches_nobody(blind: SecretDocument) -> None:
@@ -231,10 +253,10 @@ def test_passwords_that_are_made_fit_the_rules_of_the_service(secret: SecretDocu
 
 
 def test_passwords_go_to_the_api_alone(secret: SecretDocument, target: Target) -> None:
-    api = api_of(target)
-    del api.calls[:]
+    fake = fake_of(target)
+    del fake.api.asked[:]
     rotation = SecretInRotation(SingleUser(), secret, secret)
     rotation.rotate()
-    sent = [operation for operation, parameters in api.calls if password_of(rotation.current) in str(parameters)]
-    assert sent == ["ModifyUser" if api.service == "elasticache" else "UpdateUser"]
+    sent = [operation for operation, parameters in fake.api.asked if password_of(rotation.current) in str(parameters)]
+    assert sent == ["ModifyUser" if fake.service == "elasticache" else "UpdateUser"]
     assert password_of(rotation.current) not in target.log()

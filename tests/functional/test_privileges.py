@@ -13,6 +13,8 @@ import pytest
 
 from dashboards.preview.resource_names import Account
 from local.aws_server import Call
+from local.contract.rotating import new_password
+from local.fake_cache_users import SERVICES
 from local.rotation_events import RotationEvent, eventbridge_event
 from tests.functional.seen import Seen
 from tests.functional.world import STEPS, TABLE, Deployed, Run, World
@@ -51,12 +53,6 @@ MADE_BY_OTHERS = {
 """Permissions that no code of this project uses, by the reason for which they are granted."""
 
 PROVED_ELSEWHERE = {
-    "tests/contract/test_cache_users.py": (
-        "elasticache:DescribeUsers",
-        "elasticache:ModifyUser",
-        "memorydb:DescribeUsers",
-        "memorydb:UpdateUser",
-    ),
     "tests/contract/test_activedirectory.py": ("ds:DescribeDirectories", "ds:ResetUserPassword"),
 }
 """Permissions of engines that are reached through AWS's API, by the test module that compares them with the calls."""
@@ -67,11 +63,12 @@ Permission = tuple[str, str]
 
 @dataclass
 class Observed:
-    """Calls that reached AWS while a function worked, and the superusers' secrets that it was to use."""
+    """Calls that reached AWS while a function worked, and what it was to use: superusers' secrets, and users of caches."""
 
     world: World
     calls: set[Call] = field(default_factory=set)
     superusers: list[str] = field(default_factory=list)
+    cache_users: list[str] = field(default_factory=list)
 
     def invoke(self, function: Deployed, event: Any) -> Seen:
         before = len(self.world.aws.calls)
@@ -136,11 +133,33 @@ def look_for_primaries(observed: Observed, function: Deployed) -> None:
         assert seen.line["reason"] == "target_mismatch"
 
 
+def rotate_cache_users(observed: Observed, function: Deployed) -> None:
+    for service in SERVICES:
+        password = new_password()
+        with observed.world.aws.cache_users(service) as users:
+            users.create("privileged", "privileged", password)
+            arn = users.arn("privileged")
+        observed.cache_users.append(arn)
+        keys = {"username": "privileged", "password": password, "user_arn": arn}
+        run = observed.world.begin(observed.world.store(keys, name=f"{PREFIX}{uuid.uuid4()}"))
+        assert observed.steps(function, run, *STEPS).succeeded
+
+
+SCENARIOS = (
+    rotate_by_every_strategy,
+    run_a_test,
+    fall_back_and_fail,
+    finish_without_memory,
+    look_for_primaries,
+    rotate_cache_users,
+)
+
+
 @pytest.fixture(scope="module")
 def observed(world: World, deployed: Deployed) -> dict[str, Observed]:
     """By role, what its function did."""
     rotation, probe, listener = Observed(world), Observed(world), Observed(world)
-    for scenario in (rotate_by_every_strategy, run_a_test, fall_back_and_fail, finish_without_memory, look_for_primaries):
+    for scenario in SCENARIOS:
         scenario(rotation, deployed)
     environment = {"ROTATION_FUNCTION_ARN": account(world).arn("lambda", "function:rotation"), "SECRET_NAME_PREFIX": PREFIX}
     with world.deployed("rotation.probe.lambda_handler", environment=environment) as function:
@@ -161,8 +180,9 @@ def account(world: World) -> Account:
 @pytest.fixture(scope="module")
 def stack(world: World, observed: dict[str, Observed]) -> WholeStack:
     """The stack whose function this is."""
-    superusers = ",".join(observed["RotationRole"].superusers)
-    return WholeStack(account(world), SecretNamePrefix=PREFIX, SuperuserSecretArns=superusers)
+    seen = observed["RotationRole"]
+    superusers, cache_users = ",".join(seen.superusers), ",".join(seen.cache_users)
+    return WholeStack(account(world), SecretNamePrefix=PREFIX, SuperuserSecretArns=superusers, CacheUserArns=cache_users)
 
 
 def action(call: Call) -> str:
@@ -177,6 +197,8 @@ def resource(world: World, call: Call) -> str:
             return account(world).arn("rds", f"db:{name}")
         case "DescribeDBClusters" if not name.startswith("arn:"):
             return account(world).arn("rds", f"cluster:{name}")
+        case "DescribeUsers" | "ModifyUser" | "UpdateUser":
+            return account(world).arn(call.service, f"user:{name}" if call.service == "elasticache" else f"user/{name}")
         case _:
             return "<IdempotencyTable.Arn>" if (call.service, name) == ("dynamodb", TABLE) else name
 

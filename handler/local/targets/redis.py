@@ -60,6 +60,10 @@ class ValkeyTarget(ServedTarget[RedisServer]):
         own = ("+acl|setuser", "+acl|save", "+config|rewrite", "+multi", "+exec")
         self._set_user(name, "on", f"#{sha256(password.encode()).hexdigest()}", "~app:*", "+@read", "+ping", *own)
 
+    def set_passwords(self, name: str, *passwords: str) -> None:
+        """Let these passwords open the user, who is made if there is none, and no other."""
+        self._set_user(name, "on", "resetpass", *(f"#{sha256(password.encode()).hexdigest()}" for password in passwords))
+
     def restrict(self, name: str) -> None:
         """Take away what only superusers should have."""
         self._set_user(name, "-@admin")

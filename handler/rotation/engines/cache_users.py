@@ -16,7 +16,7 @@ https://docs.aws.amazon.com/memorydb/latest/devguide/clusters.acls.html
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,6 +29,7 @@ from rotation.engines.redis import RedisEngine
 from rotation.errors import (
     AccessDeniedError,
     AuthenticationUnsafeError,
+    LoginRefusedError,
     PrivilegeMissingError,
     RotationError,
     SecretMalformedError,
@@ -79,19 +80,29 @@ class CacheUsersEngine(ABC):
 
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
-        """Find the user, and log in at the cache if the secret names one."""
+        """Find the user, and log in at the cache if the secret names one.
+
+        A refusal counts once no change is under way: until then the cache may have to learn of the password.
+        """
         arn = str(login.document.get("user_arn") or "")
         if (match := self.arn_pattern.fullmatch(arn)) is None:
             raise SecretMalformedError(f"the key user_arn is no ARN of a user of {self.service}")
         user = CacheUserSession(self, match[1], arn, login.username)
-        user.look()
+        is_active = user.look().status == _ACTIVE
         if not login.host:
             self.invocation.record.note(login_checked=False)
             yield user
             return
         require_driver("redis", f"{self.service} with the key host")
-        with RedisEngine(self.invocation).log_in(login) as cache:
-            user.cache = cache
+        engine = RedisEngine(self.invocation)
+        with ExitStack() as stack:
+            try:
+                user.cache = stack.enter_context(engine.log_in(login))
+            except LoginRefusedError:
+                if is_active:
+                    raise
+                user.wait_until_active()
+                user.cache = stack.enter_context(engine.log_in(login))
             yield user
 
     def call(self, operation: str, *, expected: type[RotationError] | tuple[()] = (), **parameters: Any) -> dict[str, Any]:
@@ -175,7 +186,7 @@ class CacheUserSession:
                 f"the session of {self._username} may not set the password of {username}",
                 remedy="A cache user's password is set through its own secret.",
             )
-        self._wait_until_active()
+        self.wait_until_active()
         both = [each.get_secret_value() for each in (keep, password) if each is not None]
         self._engine.set_passwords(self._key, list(dict.fromkeys(both)))
 
@@ -184,11 +195,11 @@ class CacheUserSession:
 
     def check(self) -> None:
         """Wait until all caches know the user as it is, then use the session at the secret's cache if there is one."""
-        self._wait_until_active()
+        self.wait_until_active()
         if self.cache is not None:
             self.cache.check()
 
-    def _wait_until_active(self) -> None:
+    def wait_until_active(self) -> None:
         """As long as AWS's own function does, or as the invocation lasts.
 
         Raises:
