@@ -1,8 +1,8 @@
 """A small service whose API keys are made over HTTP, as many services have them: `python -m local.key_service PLAN`.
 
 It keeps digests of keys in a file, and writes each request with its body, but no header, to its standard output. Whoever
-knows a key acts for the account that the key belongs to. The administrator makes accounts and sets how the service
-behaves.
+knows a key acts for the account that the key belongs to. The administrator makes accounts, acts for each of them, and sets
+how the service behaves.
 """
 
 import base64
@@ -57,12 +57,14 @@ class Behaviour:
 
     Attributes:
         limit: Most keys of an account.
+        is_locked_down: Whether only the administrator makes, names and ends keys.
         lag: How often a new key is refused before it has reached all machines.
         is_idempotent: Whether a request with an Idempotency-Key that was answered before gets the same answer.
         answer: A status and a body for every request but the administrator's.
     """
 
     limit: int = 3
+    is_locked_down: bool = False
     lag: int = 0
     is_idempotent: bool = True
     answer: tuple[int, str] | None = None
@@ -180,27 +182,30 @@ class Connection(LoopbackConnection):
         keys = self.server.keys
         if keys.behaviour.answer is not None:
             return keys.behaviour.answer
+        version, *place = self.path.strip("/").split("/")
+        if place[:1] == ["accounts"] and self._is_administrator():
+            return self._done(place[1], place[2:], given)
         name = keys.owner(*self._credential())
         if name is None:
             return HTTPStatus.UNAUTHORIZED, {"error": "the key is not valid"}
-        if keys.by_name[name].is_barred:
-            return HTTPStatus.FORBIDDEN, {"error": "the key is barred"}
-        return self._done(name, keys.by_name[name].account, given)
+        if keys.by_name[name].is_barred or (keys.behaviour.is_locked_down and place != ["me"]):
+            return HTTPStatus.FORBIDDEN, {"error": "the key may not do that"}
+        if (self.command, version, *place) == ("GET", "v1", "me"):
+            return HTTPStatus.OK, {"id": name}
+        return self._done(keys.by_name[name].account, place, given)
 
-    def _done(self, name: str, account: str, given: dict[str, Any]) -> tuple[int, Any]:
+    def _done(self, account: str, place: list[str], given: dict[str, Any]) -> tuple[int, Any]:
         keys = self.server.keys
         own = keys.of_account(account)
-        match self.command, self.path.strip("/").split("/"):
-            case "GET", ["v1", "me"]:
-                answer: Any = {"id": name}
-            case "GET", ["v1", "keys"]:
-                answer = {"keys": [{"id": each, "label": key.label} for each, key in own.items()]}
-            case "POST", ["v1", "keys"]:
+        match self.command, place:
+            case "GET", ["keys"]:
+                answer: Any = {"keys": [{"id": each, "label": key.label} for each, key in own.items()]}
+            case "POST", ["keys"]:
                 return self._made(account, given.get("label", ""))
-            case "DELETE", ["v1", "keys", ended] if ended in own:
+            case "DELETE", ["keys", ended] if ended in own:
                 keys.end(ended)
                 return HTTPStatus.NO_CONTENT, None
-            case "POST", ["v1", "revocations"] if (ended := keys.owner(None, given["key"]) or "") in own:
+            case "POST", ["revocations"] if (ended := keys.owner(None, given["key"]) or "") in own:
                 keys.end(ended)
                 answer = {}
             case _:
@@ -220,7 +225,7 @@ class Connection(LoopbackConnection):
 
     def _administered(self, given: dict[str, Any]) -> tuple[int, Any]:
         keys = self.server.keys
-        if digest(self._credential()[1]) != self.server.plan.administrator:
+        if not self._is_administrator():
             return HTTPStatus.UNAUTHORIZED, None
         match self.path.strip("/").split("/")[1:]:
             case ["keys"] if self.command == "POST":
@@ -232,6 +237,9 @@ class Connection(LoopbackConnection):
             case ["behaviour"]:
                 keys.behaviour = Behaviour(**given)
         return HTTPStatus.OK, {"names": list(keys.by_name)}
+
+    def _is_administrator(self) -> bool:
+        return digest(self._credential()[1]) == self.server.plan.administrator
 
     def _credential(self) -> tuple[str | None, str]:
         """Name and key, or the key alone."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from rotation.errors import StatementRejectedError
 from rotation.models import Login, SecretDescription, SecretDocument, SecretVersion
 
 
@@ -76,8 +77,22 @@ class Session(Protocol):
         """Use the session as an application would."""
 
 
+class CredentialLimitError(StatementRejectedError):
+    """The target makes no further credential before another one has ended; to an operator one refusal among others."""
+
+
 class Issuer(Session, Protocol):
     """A login at a target that makes credentials itself, such as API keys."""
+
+    @property
+    def most_credentials(self) -> int | None:
+        """How many the target holds for a user at a time, two at least; None if there is no limit to be minded."""
+
+    def call_on(self, superuser: Callable[[], Login]) -> None:
+        """Say who does what the session may not do itself; asked for only if the target leaves something to its superuser.
+
+        Comes before all that follows.
+        """
 
     def issue(self, rotation_id: str) -> Mapping[str, str]:
         """Let the target make a further credential for the session's user.
@@ -87,10 +102,13 @@ class Issuer(Session, Protocol):
 
         Returns:
             The keys of the secret that change, `password` among them.
+
+        Raises:
+            CredentialLimitError: the target holds `most_credentials` already.
         """
 
     def revoke(self, login: Login) -> None:
-        """End a credential other than the session's own; one that is gone already is no error."""
+        """End a credential; the session's own, as the target tells them apart, stays, and one that is gone is no error."""
 
     def revoke_strays(self, rotation_id: str) -> None:
         """End what the target made for this rotation and nobody has stored; the session's own credential stays.

@@ -67,6 +67,14 @@ class Rotation:
     now_ms: Callable[[], int]
     pauses: Callable[[float], Iterator[None]]
 
+    def previous(self) -> SecretDocument | None:
+        """What AWSPREVIOUS holds."""
+        return _document(self.store.version(PREVIOUS))
+
+    def unlabelled(self) -> Iterator[SecretDocument]:
+        """What versions without labels hold."""
+        return (version.document for version in self.store.unlabelled())
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -99,7 +107,13 @@ def create_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
     kept = rotation.store.version(PENDING) if strategy.acts_at_creation else None
     if kept is None:
         creation = Creation(
-            engine, current.document, rotation.superusers, rotation.new_password, rotation.event.client_request_token
+            engine=engine,
+            current=current.document,
+            previous=rotation.previous,
+            unlabelled=rotation.unlabelled,
+            superusers=rotation.superusers,
+            rotation_id=rotation.event.client_request_token,
+            new_password=rotation.new_password,
         )
         pending = strategy.next_document(creation)
         # Put first and look later: the service refuses a second value for a token, which also settles a race of two.
@@ -124,8 +138,8 @@ def set_secret(rotation: Rotation, secret: SecretDescription) -> StepResult:
         engine=engine,
         current=current.document,
         pending=pending.document,
-        previous=lambda: _document(rotation.store.version(PREVIOUS)),
-        unlabelled=lambda: (version.document for version in rotation.store.unlabelled()),
+        previous=rotation.previous,
+        unlabelled=rotation.unlabelled,
         superusers=rotation.superusers,
         pending_first=rotation.remembered is not None,
         rotation_id=rotation.event.client_request_token,

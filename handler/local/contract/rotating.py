@@ -6,7 +6,7 @@ import socket
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +35,8 @@ PATIENCE = 20.0
 """Seconds an invocation has left when a test does not care."""
 CUSTOM_ENGINES: dict[str, str] = {}
 """Engines that are not of this project, by name; test modules enter theirs by `Setup`."""
+HTTP_TARGETS: dict[str, Any] = {}
+"""What the stack declares of services that make keys, by name."""
 
 
 def document(keys: Mapping[str, Any], **more: Any) -> SecretDocument:
@@ -71,7 +73,7 @@ def new_record() -> StepRecord:
 
 def settings_with(ca_bundle: str | None = None) -> Settings:
     given = {"IDEMPOTENCY_TABLE": "none", "TLS_CA_BUNDLE": ca_bundle, "CUSTOM_ENGINES": CUSTOM_ENGINES}
-    return Settings.model_validate(given)
+    return Settings.model_validate({**given, "HTTP_TARGETS": json.dumps(HTTP_TARGETS)})
 
 
 def invocation(
@@ -184,6 +186,7 @@ class SecretInRotation:
     superuser: SecretDocument
     ca_bundle: str | None = None
     previous: SecretDocument | None = None
+    unlabelled: Sequence[SecretDocument] = ()
     pending: SecretDocument = field(init=False)
     rotation_id: str = field(default_factory=new_rotation_id)
 
@@ -202,9 +205,11 @@ class SecretInRotation:
         return Creation(
             engine=engine_of(self.current, ca_bundle=self.ca_bundle),
             current=self.current,
+            previous=lambda: self.previous,
+            unlabelled=lambda: self.unlabelled,
             superusers=OneSuperuser(self.superuser),
-            new_password=fitting_password,
             rotation_id=self.rotation_id,
+            new_password=fitting_password,
         )
 
     def set(self, *, remembered: bool = False) -> str:
@@ -220,9 +225,10 @@ class SecretInRotation:
             current=self.current,
             pending=self.pending,
             previous=lambda: self.previous,
+            unlabelled=lambda: self.unlabelled,
             superusers=OneSuperuser(self.superuser),
-            pending_first=remembered,
             rotation_id=self.rotation_id,
+            pending_first=remembered,
             pauses=self.pauses,
         )
 

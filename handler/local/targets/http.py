@@ -32,6 +32,21 @@ DECLARATION: Mapping[str, Any] = {
 _REFUSED, _DONE = 401, 200
 
 
+def administered(account: str) -> dict[str, Any]:
+    """The declaration of a service where only the superuser makes, names and ends the keys of an account."""
+    by_superuser = {"Authorization": "Bearer {superuser_password}"}
+    return {
+        name: request
+        if name == "check"
+        else {
+            **request,
+            "path": request["path"].replace("/v1", f"/v1/accounts/{account}"),
+            "headers": {**request["headers"], **by_superuser},
+        }
+        for name, request in DECLARATION.items()
+    }
+
+
 class HttpTarget(ServedTarget[KeyServer]):
     """A user is a key with its name."""
 

@@ -1,10 +1,13 @@
 """API keys and tokens of any service that makes them over HTTP, as the secret's key `http` declares.
 
-Every request has a connection of its own, and the key goes where the declaration puts it.
+Every request has a connection of its own, and the key goes where the declaration puts it. A superuser's key goes only to
+the host of its own secret, in requests that the stack declares, and ends only keys that the secret proves to hold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
@@ -16,11 +19,13 @@ from rotation.engines.session import LoneSession
 from rotation.errors import (
     ConfigurationInvalidError,
     LoginRefusedError,
+    PrivilegeMissingError,
     SecretMalformedError,
     StatementRejectedError,
+    SuperuserUnusableError,
 )
 from rotation.models import Login
-from rotation.protocols import EngineTraits, Session
+from rotation.protocols import CredentialLimitError, EngineTraits, Session
 from rotation.settings import Settings, describe_validation
 
 _NOTHING: Expected = {}
@@ -57,6 +62,14 @@ class HttpSession(LoneSession):
         self._invocation = invocation
         self._login = login
         self._declared = declared
+        self._superuser: Callable[[], Login] = _nobody
+
+    @property
+    def most_credentials(self) -> int | None:
+        return self._declared.most_keys
+
+    def call_on(self, superuser: Callable[[], Login]) -> None:
+        self._superuser = cache(superuser)
 
     def prove(self) -> None:
         """Ask the service whether it accepts the key."""
@@ -69,7 +82,7 @@ class HttpSession(LoneSession):
 
     def issue(self, rotation_id: str) -> Mapping[str, str]:
         create = self._declared.create
-        answer = self._ask("create", create, rotation_id=rotation_id)
+        answer = self._ask("create", create, self._refusals_of_a_further_key(), rotation_id=rotation_id)
         key = _text_at(answer, create.answer.password)
         name = self._login.username if create.answer.username is None else _text_at(answer, create.answer.username)
         if key is None or name is None or key == self._login.password.get_secret_value():
@@ -82,7 +95,8 @@ class HttpSession(LoneSession):
         return {"username": name, "password": key}
 
     def revoke(self, login: Login) -> None:
-        self._revoke(login.username, login.password.get_secret_value())
+        if not self._is_own(login) and (not self._declared.revoke.needs_superuser or self._holds(login)):
+            self._revoke(login.username, login.password.get_secret_value())
 
     def revoke_strays(self, rotation_id: str) -> None:
         """Find them by the rotation's id in their label, where the declaration has `list`."""
@@ -105,8 +119,44 @@ class HttpSession(LoneSession):
         gone = dict.fromkeys(revoke.gone)
         self._ask("revoke", revoke, gone, revoked_username=name, revoked_password=key)
 
+    def _is_own(self, login: Login) -> bool:
+        revoke, own = self._declared.revoke, self._login
+        return (revoke.uses("revoked_username") and login.username == own.username) or (
+            revoke.uses("revoked_password") and login.password == own.password
+        )
+
+    def _holds(self, login: Login) -> bool:
+        """Whether the service accepts the key, or somebody has barred it already."""
+        try:
+            HttpSession(self._invocation, login, self._declared).prove()
+        except (LoginRefusedError, PrivilegeMissingError):
+            return False
+        return True
+
+    def _refusals_of_a_further_key(self) -> Expected:
+        if self._declared.most_keys is None:
+            return _NOTHING
+        remedy = (
+            "End those keys of this user at the service that no version of the secret holds. With http.list the function "
+            "finds those that its own attempts left behind."
+        )
+        told = f"{self._login.host} answered create with the status {{}}: it holds as many keys as it may"
+        return {status: CredentialLimitError(told.format(status), remedy=remedy) for status in self._declared.create.full}
+
     def _ask(self, name: str, request: Request, expected: Expected = _NOTHING, **values: str) -> Any:
-        return exchange(self._invocation, self._login, name, request, values=values, expected=expected)
+        if not request.needs_superuser:
+            filled = request.filled(self._login, **values)
+            return exchange(self._invocation, self._login, name, request, filled=filled, expected=expected)
+        superuser = self._superuser()
+        # Neither secret's word takes TLS off the other's key.
+        way = replace(superuser, tls=superuser.tls or self._login.tls)
+        refusal = LoginRefusedError(f"{superuser.host} refuses the key of the superuser {superuser.username} in {name}")
+        filled = request.filled(self._login, superuser, **values)
+        return exchange(self._invocation, way, name, request, filled=filled, expected={401: refusal, **expected})
+
+
+def _nobody() -> Login:
+    raise SuperuserUnusableError("nobody has said who the superuser is")
 
 
 def declaration_of(login: Login, settings: Settings) -> Declaration:
@@ -117,6 +167,22 @@ def declaration_of(login: Login, settings: Settings) -> Declaration:
         ConfigurationInvalidError: the same for the stack.
     """
     declared = login.document.get("http")
+    declaration = _parsed(declared, settings)
+    for name in declaration.of_superuser:
+        if not isinstance(declared, str):
+            raise SecretMalformedError(
+                f"the key http is wrong: {name}: only the stack may declare what a superuser is asked for",
+                remedy="Move the declaration to the parameter HttpTargets, and let the secret's key http be its name there.",
+            )
+        if not login.document.get("masterarn"):
+            raise SecretMalformedError(
+                f"the key masterarn is missing: {declared}: {name} has a placeholder of a superuser",
+                remedy="Add masterarn, the ARN of the secret that holds the superuser's key for the same host and port.",
+            )
+    return declaration
+
+
+def _parsed(declared: Any, settings: Settings) -> Declaration:
     try:
         if not isinstance(declared, str):
             return Declaration.model_validate(declared)

@@ -2,6 +2,8 @@
 
 A declaration names paths, never a host: requests go to the secret's own host and nowhere else, or a secret could be used to
 send its key, or somebody else's request, elsewhere. Nothing secret goes into a path, because servers and proxies log paths.
+What is asked of a superuser only the stack may declare: by a declaration of its own a secret could have the superuser's key
+put where it can be read, or used for anything.
 """
 
 import base64
@@ -28,8 +30,10 @@ from rotation.errors import SecretMalformedError
 from rotation.models import Login
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_SUPERUSERS = "superuser_"
 _OWN = frozenset({"username", "password", "basic"})
-_SECRET = frozenset({"password", "basic", "revoked_password"})
+_OF_SUPERUSER = frozenset(_SUPERUSERS + name for name in _OWN)
+_SECRET = frozenset({"password", "basic", "revoked_password", "superuser_password", "superuser_basic"})
 _HEADER_VALUE = re.compile(r"[\t -~]*")
 _SET_BY_THE_CLIENT = frozenset(
     {"accept-encoding", "connection", "content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -92,28 +96,37 @@ class Request(_Declared):
             raise ValueError(f"has a placeholder other than {known}")
         return value
 
-    def uses(self, name: str) -> bool:
-        """Whether the placeholder stands anywhere."""
-        return name in _placeholders([self.path, dict(self.headers), self.body])
+    def uses(self, *names: str) -> bool:
+        """Whether one of the placeholders stands anywhere."""
+        return not set(names).isdisjoint(_placeholders([self.path, self.headers, self.body]))
+
+    @property
+    def needs_superuser(self) -> bool:
+        return self.uses(*_OF_SUPERUSER)
 
     def succeeded(self, status: int) -> bool:
         return status in self.success if self.success else status in range(200, 300)
 
-    def filled(self, login: Login, **values: str) -> Filled:
-        """The request with the login's own values and these.
+    def filled(self, login: Login, superuser: Login | None = None, /, **values: str) -> Filled:
+        """The request with the login's own values, the superuser's and these.
 
         Raises:
             SecretMalformedError: a value cannot stand where the request wants it.
         """
-        password = login.password.get_secret_value()
-        basic = base64.b64encode(f"{login.username}:{password}".encode()).decode()
-        everything = {"username": login.username, "password": password, "basic": basic, **values}
+        of_superuser = {} if superuser is None else _of_login(superuser, _SUPERUSERS)
+        everything = {**_of_login(login), **of_superuser, **values}
         headers = {"Accept": "application/json", "User-Agent": "secret-rotation", **_in_headers(self.headers, everything)}
         if self.body is None:
             return Filled(self.method, _in_path(self.path, everything), headers, None)
         headers.setdefault("Content-Type", "application/json")
         body = json.dumps(_in_json(self.body, everything)).encode()
         return Filled(self.method, _in_path(self.path, everything), headers, body)
+
+
+def _of_login(login: Login, prefix: str = "") -> dict[str, str]:
+    password = login.password.get_secret_value()
+    basic = base64.b64encode(f"{login.username}:{password}".encode()).decode()
+    return {f"{prefix}username": login.username, f"{prefix}password": password, f"{prefix}basic": basic}
 
 
 class CreateAnswer(_Declared):
@@ -124,10 +137,11 @@ class CreateAnswer(_Declared):
 
 
 class Create(Request):
-    """Makes a key."""
+    """Makes a key; `full` are the statuses that say that there are too many."""
 
-    placeholders = _OWN | {"rotation_id"}
+    placeholders = _OWN | _OF_SUPERUSER | {"rotation_id"}
     answer: CreateAnswer
+    full: frozenset[Status] = frozenset({409})
 
 
 class Check(Request):
@@ -139,7 +153,7 @@ class Check(Request):
 class Revoke(Request):
     """Ends a key; `gone` are the statuses that say that there is none such."""
 
-    placeholders = _OWN | {"revoked_username", "revoked_password"}
+    placeholders = _OWN | _OF_SUPERUSER | {"revoked_username", "revoked_password"}
     gone: frozenset[Status] = frozenset({404, 410})
 
 
@@ -154,17 +168,22 @@ class ListAnswer(_Declared):
 class Listing(Request):
     """Names the keys there are, or those of one rotation."""
 
-    placeholders = _OWN | {"rotation_id"}
+    placeholders = _OWN | _OF_SUPERUSER | {"rotation_id"}
     answer: ListAnswer
 
 
 class Declaration(_Declared):
-    """All requests of a service."""
+    """All requests of a service.
+
+    Attributes:
+        most_keys: How many keys the service allows a user; not needed where there is room for a third one.
+    """
 
     create: Create
     check: Check
     revoke: Revoke
     list: Listing | None = None
+    most_keys: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -175,7 +194,19 @@ class Declaration(_Declared):
             raise ValueError("revoke names the key by {revoked_username}, so create.answer.username has to say where it is")
         if self.list is not None and (by_key or not self.create.uses("rotation_id")):
             raise ValueError("list needs {rotation_id} in create, and a revoke without {revoked_password}")
+        for name, request in self.of_superuser.items():
+            if request.uses("username", "basic") and not self.check.uses("username", "basic"):
+                # Or the superuser would serve any user whose name somebody writes beside a key of his own.
+                raise ValueError(
+                    f"{name} says {{username}} to the superuser, so check has to prove it by {{username}} or {{basic}}"
+                )
         return self
+
+    @property
+    def of_superuser(self) -> Mapping[str, Request]:
+        """The requests that a superuser has a part in, by name."""
+        requests = {"create": self.create, "revoke": self.revoke, "list": self.list}
+        return {name: request for name, request in requests.items() if request is not None and request.needs_superuser}
 
 
 def _placeholders(value: object) -> Iterator[str]:
@@ -211,8 +242,9 @@ def _in_headers(headers: Mapping[str, str], values: Mapping[str, str]) -> dict[s
     for name in _placeholders(headers):
         if not _HEADER_VALUE.fullmatch(values[name]):
             raise SecretMalformedError(f"the value for {{{name}}} has a character that a header cannot have")
-    if "basic" in _placeholders(headers) and ":" in values["username"]:
-        raise SecretMalformedError("a user name with a colon cannot be sent by {basic}")
+    for prefix in ("", _SUPERUSERS):
+        if f"{prefix}basic" in _placeholders(headers) and ":" in values[f"{prefix}username"]:
+            raise SecretMalformedError(f"a user name with a colon cannot be sent by {{{prefix}basic}}")
     return {name: _fill(text, values) for name, text in headers.items()}
 
 

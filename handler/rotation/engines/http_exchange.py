@@ -43,19 +43,18 @@ Expected = Mapping[int, TargetError | None]
 
 
 def exchange(
-    invocation: Invocation, login: Login, name: str, request: Request, *, values: Mapping[str, str], expected: Expected
+    invocation: Invocation, login: Login, name: str, request: Request, *, filled: Filled, expected: Expected
 ) -> Any:
     """Send a request on a connection of its own; gives the answer's JSON, None where there is none.
 
     Args:
         invocation: Bounds the wait.
-        login: Names the host, and fills the request.
+        login: Names the host, and how it is spoken to.
         name: What the declaration calls the request.
         request: The request with its placeholders.
-        values: For the placeholders that are not of the login.
+        filled: The same with values in their place.
         expected: Statuses that are neither success nor failure in themselves.
     """
-    filled = request.filled(login, **values)
     with connected(invocation, login) as connection, conversing(invocation, login, f"{name}_key"):
         status, content = _sent(connection, login, filled, seconds_to_answer(invocation), name)
         if status in expected:

@@ -17,45 +17,49 @@ UNLABELLED = "unlabelled"
 _OVER = object()
 
 
-@dataclass(frozen=True)
-class Creation:
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a strategy works with, whatever it is to do.
+
+    Attributes:
+        previous: Fetches the AWSPREVIOUS document on demand; few rotations need it.
+        unlabelled: Fetches documents that have lost their labels, when nothing else helps: a label may have been taken by
+            hand from the very version whose password the target has, or a rotation given up that had made a key.
+        rotation_id: The ClientRequestToken.
+    """
+
+    engine: Engine
+    current: SecretDocument
+    previous: Callable[[], SecretDocument | None]
+    unlabelled: Callable[[], Iterable[SecretDocument]] = tuple
+    superusers: Superusers
+    rotation_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Creation(Work):
     """What createSecret has to make the next document of.
 
     Attributes:
         new_password: Makes a password that fits the engine.
-        rotation_id: The ClientRequestToken.
     """
 
-    engine: Engine
-    current: SecretDocument
-    superusers: Superusers
     new_password: Callable[[EngineTraits], SecretStr]
-    rotation_id: str
 
 
-@dataclass(frozen=True)
-class Change:
+@dataclass(frozen=True, kw_only=True)
+class Change(Work):
     """The change of credential that setSecret is to make.
 
     Attributes:
-        previous: Fetches the AWSPREVIOUS document on demand; it is needed only when the others are refused.
-        unlabelled: Fetches documents that have lost their labels, when all others are refused: the label may have been
-            taken by hand from the very version whose password the target has.
         pending_first: An earlier run is remembered to have made the change: try its result before the old login, so that
             a repetition does not produce refused logins, which a server may count against the user.
-        rotation_id: The ClientRequestToken.
         pauses: Pauses between tries, for that many seconds in all if the invocation's deadline allows it.
     """
 
-    engine: Engine
-    current: SecretDocument
     pending: SecretDocument
-    previous: Callable[[], SecretDocument | None]
-    superusers: Superusers
     pending_first: bool
-    rotation_id: str
     pauses: Callable[[float], Iterator[None]]
-    unlabelled: Callable[[], Iterable[SecretDocument]] = tuple
 
     def candidates(self) -> Iterator[tuple[str, SecretDocument]]:
         """Staging labels and documents whose logins are worth trying, likeliest first."""

@@ -1,7 +1,7 @@
 """What a service may answer, and what becomes of it."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,12 +32,6 @@ EXPECTED: dict[int, type[RotationError]] = {
     403: PrivilegeMissingError,
     429: TargetSaturatedError,
 }
-
-
-@pytest.fixture
-def behave(target: HttpTarget) -> Iterator[Callable[..., None]]:
-    yield target.behave
-    target.behave()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A declaration is checked as a whole before anything is sent, and what it is filled with cannot change its form."""
 
+import json
 from base64 import b64decode
 from copy import deepcopy
 from typing import Any
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 from local.contract.rotating import settings_with
 from local.targets.http import DECLARATION
 from rotation.engines.http import declaration_of
-from rotation.engines.http_declaration import Check, Request, Revoke
+from rotation.engines.http_declaration import Check, Create, CreateAnswer, Request, Revoke
 from rotation.errors import ConfigurationInvalidError, SecretMalformedError
 from rotation.models import Login
 
@@ -73,6 +74,10 @@ def test_list_may_be_left_out() -> None:
         ("revoke.path", "/v1/keys/last", "revoke has to say which key"),
         ("create.answer.username", REMOVED, "create.answer.username has to say where it is"),
         ("revoke.body", {"key": "{revoked_password}"}, "list needs"),
+        ("most_keys", 1, "most_keys: Input should be greater than or equal to 2"),
+        ("most_keys", "many", "most_keys: "),
+        ("check.headers", {"Authorization": "{superuser_basic}"}, "check.headers: Value error, has a placeholder"),
+        ("check.path", "/{superuser_username}", "check.path: Value error, has a placeholder"),
     ],
 )
 def test_what_is_wrong_is_named_and_its_value_is_not(where: str, value: object, what: str) -> None:
@@ -98,7 +103,17 @@ def test_a_path_is_a_path_on_the_secrets_own_host(path: str) -> None:
     assert refusal(changed("check.path", path)).startswith("the key http is wrong: check.path: ")
 
 
-@pytest.mark.parametrize("placeholder", ["password", "basic", "revoked_password"])
+@pytest.mark.parametrize("name", ["create", "revoke", "list"])
+def test_the_superuser_serves_only_names_that_were_proven(name: str) -> None:
+    """With a key of his own somebody could have one made for whom he likes."""
+    declared = changed(f"{name}.headers", {"Authorization": "{superuser_password}", "X-For": "{username}"})
+    declared["check"]["headers"] = {"Authorization": "Bearer {password}"}
+    assert f"{name} says {{username}} to the superuser" in refusal(declared)
+    declared["check"]["path"] = "/v1/accounts/{username}"
+    assert "only the stack may declare" in refusal(declared)
+
+
+@pytest.mark.parametrize("placeholder", ["password", "basic", "revoked_password", "superuser_password", "superuser_basic"])
 def test_nothing_secret_stands_in_a_path(placeholder: str) -> None:
     assert "revoke.path: Value error" in refusal(changed("revoke.path", f"/v1/keys/{{{placeholder}}}"))
 
@@ -142,10 +157,21 @@ def test_a_key_cannot_be_named_like_another_path(name: str) -> None:
         request.filled(login(username=name))
 
 
-def test_a_name_with_a_colon_cannot_be_sent_as_basic_authentication_has_it() -> None:
-    request = Request(method="GET", path="/", headers={"Authorization": "Basic {basic}"})
-    with pytest.raises(SecretMalformedError, match="user name with a colon"):
-        request.filled(login(username="a:b"))
+@pytest.mark.parametrize("placeholder", ["basic", "superuser_basic"])
+def test_a_name_with_a_colon_cannot_be_sent_as_basic_authentication_has_it(placeholder: str) -> None:
+    request = Create(method="GET", path="/", headers={"X": f"Basic {{{placeholder}}}"}, answer=CreateAnswer(password="/key"))
+    with pytest.raises(SecretMalformedError, match=f"user name with a colon cannot be sent by {{{placeholder}}}"):
+        request.filled(login(username="a:b"), login(username="a:b"))
+
+
+def test_the_superusers_values_stand_beside_the_keys_own() -> None:
+    text = "{username} {password} {superuser_username} {superuser_password} {superuser_basic}"
+    filled = Create(method="POST", path="/", body=text, answer=CreateAnswer(password="/key")).filled(
+        login(username="key_1", password="own"), login(username="root", password="more")
+    )
+    *words, basic = json.loads(filled.body or b"").split(" ")
+    assert words == ["key_1", "own", "root", "more"]
+    assert b64decode(basic) == b"root:more"
 
 
 def test_the_stack_may_declare_services_by_name() -> None:

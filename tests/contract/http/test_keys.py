@@ -1,6 +1,6 @@
 """Services that differ in what they offer: no key is lost, and none is left where the service lets itself be asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,6 @@ from rotation.engines import engine_for
 from rotation.errors import ConnectionLostError, LoginRefusedError, StatementRejectedError
 from rotation.models import SecretDocument
 from rotation.strategies.change import login_of
-from rotation.strategies.two_keys import TwoKeys
 
 SETUPS = [Setup("http", HttpTarget)]
 BEARER = {"Authorization": "Bearer {password}"}
@@ -33,17 +32,6 @@ WITHOUT_NAMES: dict[str, Any] = {
     "check": {"method": "GET", "path": "/v1/me", "headers": BEARER},
     "revoke": {"method": "POST", "path": "/v1/revocations", "headers": BEARER, "body": {"key": "{revoked_password}"}},
 }
-
-
-@pytest.fixture
-def behave(target: HttpTarget) -> Iterator[Callable[..., None]]:
-    yield target.behave
-    target.behave()
-
-
-@pytest.fixture
-def rotation(secret: SecretDocument, superuser: SecretDocument) -> SecretInRotation:
-    return SecretInRotation(TwoKeys(), secret, superuser)
 
 
 def declare(rotation: SecretInRotation, declared: Any) -> None:

@@ -15,7 +15,7 @@ from rotation.errors import (
     SuperuserUnusableError,
 )
 from rotation.models import CURRENT, PENDING, PREVIOUS, Login, SecretDescription, SecretDocument, SecretVersion
-from rotation.protocols import EngineTraits, Session
+from rotation.protocols import CredentialLimitError, EngineTraits, Session
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:app/db-AbCdEf"
 OLD_VERSION, TOKEN, OLDER_VERSION = "1" * 32, "2" * 32, "0" * 32
@@ -51,6 +51,8 @@ class FakeServer:
     """Rotation ids whose strays were asked for."""
     slow: int = 0
     """How many logins with a key that it made are refused before it knows it."""
+    most_keys: int | None = None
+    """How many keys it holds, if it says so."""
 
     def accepts(self, login: Login) -> bool:
         """Tell whether host, user and password are right, and note the attempt."""
@@ -93,8 +95,17 @@ class FakeSession:
 class FakeIssuer(FakeSession):
     """A login at a server that makes keys itself."""
 
+    @property
+    def most_credentials(self) -> int | None:
+        return self._server.most_keys
+
+    def call_on(self, superuser: Callable[[], Login]) -> None:
+        """There is nothing that it needs one for."""
+
     def issue(self, rotation_id: str) -> Mapping[str, str]:
         if not (self._server.is_idempotent and rotation_id in self._server.issued):
+            if len(self._server.passwords) == self._server.most_keys:
+                raise CredentialLimitError("there are too many")
             self._server.issued.append(rotation_id)
         number = len(self._server.issued)
         self._server.passwords[f"key-{number}"] = f"issued-{number}"

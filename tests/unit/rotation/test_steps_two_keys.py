@@ -4,6 +4,7 @@ import pytest
 
 from rotation.errors import LoginRefusedError, SecretMalformedError
 from rotation.models import CURRENT, PENDING, PREVIOUS, Outcome, Step
+from rotation.protocols import CredentialLimitError
 from tests.unit.rotation.conftest import CURRENT_KEYS, Scene
 from tests.unit.rotation.fakes import CREATED_AT_MS, OLDER_VERSION, TOKEN
 
@@ -11,6 +12,7 @@ from tests.unit.rotation.fakes import CREATED_AT_MS, OLDER_VERSION, TOKEN
 @pytest.fixture
 def scene(scene: Scene) -> Scene:
     scene.traits |= {"issues_credentials": True, "has_clones": False}
+    scene.server.passwords = {"app": "old"}
     return scene
 
 
@@ -80,11 +82,47 @@ def test_a_value_that_vanishes_again_is_named_and_the_key_taken_back(scene: Scen
     assert scene.server.revoked == ["key-1"]
 
 
-def made(scene: Scene) -> None:
-    """Let the new key be made and stored, and a previous one be known."""
-    scene.store.relabel({OLDER_VERSION: (PREVIOUS,)})
+def know_an_older_key(scene: Scene, *stages: str) -> None:
+    scene.store.relabel({OLDER_VERSION: stages})
     scene.store.hold(OLDER_VERSION, {**CURRENT_KEYS, "username": "older-app", "password": "older"})
     scene.server.passwords["older-app"] = "older"
+
+
+@pytest.mark.parametrize(("most_keys", "revoked"), [(None, []), (3, []), (2, ["older-app"])])
+def test_the_one_before_the_last_ends_first_only_where_no_third_one_fits(
+    scene: Scene, most_keys: int | None, revoked: list[str]
+) -> None:
+    know_an_older_key(scene, PREVIOUS)
+    scene.server.most_keys = most_keys
+    assert scene.run(Step.CREATE).outcome is Outcome.SUCCEEDED
+    assert scene.server.revoked == revoked
+    assert scene.server.swept == []
+
+
+def test_what_was_left_behind_ends_where_the_target_is_full(scene: Scene) -> None:
+    know_an_older_key(scene)
+    scene.server.most_keys = 2
+    assert scene.run(Step.CREATE).outcome is Outcome.SUCCEEDED
+    assert scene.server.swept == [TOKEN]
+    assert scene.server.revoked == ["older-app"]
+
+
+def test_where_nothing_makes_room_nothing_is_stored(scene: Scene) -> None:
+    scene.server.most_keys = 1
+    with pytest.raises(CredentialLimitError):
+        scene.run(Step.CREATE)
+    assert TOKEN not in scene.store.values
+    assert scene.server.revoked == []
+
+
+def test_other_keys_are_read_only_where_there_is_a_limit(scene: Scene) -> None:
+    scene.run(Step.CREATE)
+    assert not {f"version {PREVIOUS}", "unlabelled"} & set(scene.store.operations)
+
+
+def made(scene: Scene) -> None:
+    """Let the new key be made and stored, and a previous one be known."""
+    know_an_older_key(scene, PREVIOUS)
     scene.run(Step.CREATE)
     scene.server.logins.clear()
 

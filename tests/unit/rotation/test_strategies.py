@@ -109,7 +109,14 @@ def test_only_strategies_of_one_user_interrupt_its_clients() -> None:
 
 
 def creation_after(current: SecretDocument) -> Creation:
-    return Creation(FakeEngine(FakeServer({})), current, FakeSuperusers(None), lambda _: SecretStr("new"), TOKEN)
+    return Creation(
+        engine=FakeEngine(FakeServer({})),
+        current=current,
+        previous=lambda: None,
+        superusers=FakeSuperusers(None),
+        rotation_id=TOKEN,
+        new_password=lambda _: SecretStr("new"),
+    )
 
 
 def turns(first: str, count: int) -> list[dict[str, Any]]:
