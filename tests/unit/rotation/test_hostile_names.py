@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -102,7 +103,7 @@ def test_the_details_of_a_call_stay_within_their_lines(name: str) -> None:
 
 @NAMES
 def test_an_event_of_the_service_with_such_names_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    listener = Listener(ReportingSettings(service=f"listener-{id(name)}"))
+    listener = Listener(ReportingSettings(service=f"listener-{uuid4()}"))
     (handler,) = listener._observability._logger.handlers
     log = Observed()._log
     handler.setStream(log)  # type: ignore[attr-defined]
@@ -134,7 +135,7 @@ def test_an_event_of_the_service_that_would_make_a_line_without_end_is_refused(e
 
 @NAMES
 def test_a_watchers_finding_is_one_line(name: str) -> None:
-    observability = Observability(ReportingSettings(service=f"watcher-{id(name)}"))
+    observability = Observability(ReportingSettings(service=f"watcher-{uuid4()}"))
     (handler,) = observability._logger.handlers
     log = Observed()._log
     handler.setStream(log)  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -30,7 +31,7 @@ class Observed:
 
     def __init__(self, log_level: str = "INFO") -> None:
         # Powertools keeps one logger for each service name, so every environment gets a name of its own.
-        settings = {"POWERTOOLS_SERVICE_NAME": f"unit-{id(self)}", "POWERTOOLS_LOG_LEVEL": log_level}
+        settings = {"POWERTOOLS_SERVICE_NAME": f"unit-{uuid4()}", "POWERTOOLS_LOG_LEVEL": log_level}
         self._observability = Observability(ReportingSettings.model_validate(settings))
         self._log = io.StringIO()
         (handler,) = self._observability._logger.handlers
