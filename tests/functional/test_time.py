@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,11 @@ from tests.verdict import Verdict
 pytestmark = pytest.mark.reliability
 TIMEOUT_SECONDS = 6.0
 _SETTINGS = {"REPORT_RESERVE_SECONDS": "1"}
-_HANDLERS = Path(__file__).parent / "deployed"
+_SLOW_ENGINES: dict[str, Any] = {
+    "handler": "slow_engines.lambda_handler",
+    "libraries": (Path(__file__).parent / "deployed",),
+    "environment": _SETTINGS,
+}
 
 
 @dataclass
@@ -37,9 +42,13 @@ class Hourglass:
 
 @pytest.fixture(scope="module")
 def short(world: World) -> Iterator[Deployed]:
-    with world.deployed(
-        "slow_engines.lambda_handler", timeout_seconds=TIMEOUT_SECONDS, environment=_SETTINGS, libraries=(_HANDLERS,)
-    ) as function:
+    with world.deployed(**_SLOW_ENGINES, timeout_seconds=TIMEOUT_SECONDS) as function:
+        yield function
+
+
+@pytest.fixture(scope="module")
+def patient(world: World) -> Iterator[Deployed]:
+    with world.deployed(**_SLOW_ENGINES) as function:
         yield function
 
 
@@ -171,7 +180,7 @@ def test_what_takes_too_long_ends_in_time_by_name_and_without_a_lock(
 
 @pytest.mark.parametrize("step", ["testSecret", "finishSecret"])
 def test_a_target_that_learns_late_is_waited_for_with_growing_pauses(
-    hourglass: Hourglass, step: str, verdict: Verdict
+    hourglass: Hourglass, patient: Deployed, step: str, verdict: Verdict
 ) -> None:
     run = hourglass.begin(step, engine="settling")
     pending = hourglass.world.value(run.secret_arn, PENDING)
@@ -186,7 +195,7 @@ def test_a_target_that_learns_late_is_waited_for_with_growing_pauses(
         return Interference.FORWARD
 
     hourglass.proxy.on_message = learn_at_the_third
-    seen = hourglass.short.step(step, run)
+    seen = patient.step(step, run)
     hourglass.proxy.on_message = lambda _message: Interference.FORWARD
     again = [hourglass.short.step(each, run) for each in STEPS]
     is_well = seen.succeeded and all(each.succeeded for each in again)

@@ -19,8 +19,10 @@ import pytest
 pytestmark = pytest.mark.reliability
 
 def test_something(verdict, thorough):
-    verdict.add("faults", tried=3 + thorough, survived=3 + thorough - {lost}, failures=2, seen=2 - {silent}, leaked={leaked})
-    assert {assertion}
+    tried = {"tried": 3 + thorough, "survived": 3 + thorough, "failures": 2, "seen": 2}
+    for section, harm in SECTIONS.items():
+        verdict.add(section, **{**tried, **harm})
+    assert ASSERTION
 """
 NEEDED = (
     "pyproject.toml",
@@ -41,10 +43,8 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def verified(
-    checkout: Path, *, assertion: bool = True, thorough: bool = False, lost: int = 0, silent: int = 0, leaked: int = 0
-) -> Verification:
-    text = TEST.format(assertion=assertion, lost=lost, silent=silent, leaked=leaked)
+def verified(checkout: Path, *, assertion: bool = True, thorough: bool = False, **sections: dict[str, int]) -> Verification:
+    text = TEST.replace("SECTIONS", str(sections or {"faults": {}})).replace("ASSERTION", str(assertion))
     (checkout / "tests" / "test_marked.py").write_text(text)
     with Interruption() as interruption:
         return verify(["-n0"], interruption, thorough=thorough, checkout=checkout)
@@ -59,20 +59,20 @@ def test_all_is_well_if_all_that_was_tried_was_survived_seen_and_kept_secret(che
     assert json.loads(verification.to_json()) == {
         "clean": True,
         "passed": True,
-        "sections": {"faults": {"tried": 3, "survived": 3, "failures": 2, "seen": 2, "leaked": 0, "clean": True}},
+        "sections": {
+            "faults": {"tried": 3, "survived": 3, "failures": 2, "seen": 2, "leaked": 0, "slowest_ms": 0, "clean": True}
+        },
     }
 
 
-def test_the_longer_setting_reaches_the_tests(checkout: Path) -> None:
-    assert verified(checkout, thorough=True).sections["faults"]["tried"] == 4
-
-
-@pytest.mark.parametrize("harm", [{"lost": 1}, {"silent": 1}, {"leaked": 1}], ids=str)
-def test_harm_is_told_by_its_section_even_if_no_test_failed(checkout: Path, harm: dict[str, int]) -> None:
-    verification = verified(checkout, **harm)  # type: ignore[arg-type]
+def test_harm_is_told_by_its_section_even_if_no_test_failed_and_the_longer_setting_reaches_the_tests(checkout: Path) -> None:
+    verification = verified(
+        checkout, thorough=True, cliffs={"survived": 3}, faults={}, leaks={"leaked": 1}, quiet={"seen": 1}
+    )
     assert verification.passed
     assert not verification.is_clean
-    assert verification.sentence().endswith("in faults.")
+    assert verification.sentence().endswith("in cliffs; leaks; quiet.")
+    assert {section["tried"] for section in verification.sections.values()} == {4}
 
 
 def test_a_failed_test_is_not_clean_whatever_the_figures_say(checkout: Path) -> None:
@@ -95,7 +95,7 @@ def test_outside_of_a_checkout_it_says_so(tmp_path: Path) -> None:
 
 def test_the_command_prints_the_table_and_the_verdict_and_writes_the_report(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    selection = ["--", "-n0", "tests/faults/test_table_losses.py", "-k", "denied"]
+    selection = ["--", "-n0", "tests/unit/rotation/test_hostile_names.py"]
     done = subprocess.run(
         [str(ROTATION), "verify", f"--json={report}", *selection], capture_output=True, text=True, check=False
     )

@@ -18,7 +18,7 @@ from rotation.errors import (
 )
 from rotation.models import SecretDocument
 
-SHORT = 4.5
+SHORT = 3.5
 """Seconds that an invocation has left: enough to connect, and soon over."""
 Network = Callable[[], AbstractContextManager[int]]
 
