@@ -1,5 +1,6 @@
 """What several suites share: one database server, one daemon for traces, and one world around the function."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,11 @@ def thorough(request: pytest.FixtureRequest) -> bool:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="try everything there is to try, however long it takes")
     parser.addoption("--verdict", type=Path, metavar="FILE", help="write the report on reliability as JSON")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are processors: tests wait for a third of their time."""
+    return (os.process_cpu_count() or 1) * 3 // 2
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,7 +21,7 @@ from tests.functional.search import Search
 from tests.functional.seen import Seen
 from tests.functional.world import CURRENT, PENDING, STEPS, Deployed, Run, World
 
-LANES = 4
+LANES = 3
 # Time enough for a second attempt after one that was waited for in vain, little enough to wait until it is used up.
 TIMEOUT_SECONDS = 10.0
 HANDLER = "rotation.app.lambda_handler"
