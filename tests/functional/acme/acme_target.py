@@ -5,14 +5,14 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from local.server_account import ServerAccount
 from local.server_process import ServerProcess, TlsFiles
+from local.targets.served import ServedTarget
 from rotation.errors import RoleLockedError, RotationError
 from rotation.models import SecretDocument
 
@@ -35,7 +35,7 @@ class AcmeServer(ServerProcess):
         return [sys.executable, str(PROGRAM), str(self.port), str(self._folder / "superuser")]
 
 
-class AcmeTarget:
+class AcmeTarget(ServedTarget[AcmeServer]):
     title = "Acme"
     is_transactional: ClassVar[bool] = False
     barring: ClassVar[str] = "bars the user"
@@ -43,20 +43,7 @@ class AcmeTarget:
     barred_as: ClassVar[type[RotationError]] = RoleLockedError
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
-        self.server = AcmeServer()
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.server.__exit__(kind, error, traceback)
-
-    @property
-    def keys(self) -> Mapping[str, Any]:
-        return {"host": self.server.host, "port": self.server.port, "ssl": False}
+        super().__init__(AcmeServer(), tls)
 
     @property
     def superuser(self) -> tuple[str, str]:
@@ -94,18 +81,6 @@ class AcmeTarget:
         with self._connection() as ask:
             ask(do=mark)
         return self.server.log_up_to(mark)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def stop(self) -> None:
-        self.server.stop()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     @contextmanager
     def _connection(self) -> Iterator[Callable[..., str]]:
