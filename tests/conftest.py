@@ -62,6 +62,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.process_cpu_count() or 1) * 3 // 2
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that takes longest, so that no process is left alone with it in the end."""
+    items.sort(key=lambda item: item.path.name != "test_single_user.py")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("thorough" if config.getoption("--thorough") else "usual")
 

@@ -41,11 +41,8 @@ class Matrix:
         """Whether a fault leaves the world otherwise than another one that is tried as well.
 
         To die after a call is to die before the next, if there is one. To lose the answer to a question is to lose the
-        question; with the simplest strategy that is tried nevertheless. Only in setSecret does a strategy make calls to AWS
-        of its own.
+        question; with the simplest strategy that is tried nevertheless.
         """
-        if self._strategy != SIMPLEST and not place.is_database and place.step != "setSecret":
-            return False
         if not fault.takes_effect:
             return True
         if fault.is_death:
