@@ -58,7 +58,7 @@ class ActiveDirectoryEngine:
 
     @contextmanager
     def _session(self, login: Login, invocation: Invocation) -> Iterator["ActiveDirectorySession"]:
-        # The driver is imported with the first login: createSecret and finishSecret do without it.
+        # The driver is imported with the first login: createSecret does without it.
         from rotation.engines.activedirectory_session import ActiveDirectorySession
         from rotation.engines.ldap_connection import LdapConnection
 

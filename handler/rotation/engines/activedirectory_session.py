@@ -21,13 +21,14 @@ from rotation.engines.directory_service import DirectoryService
 from rotation.engines.ldap_accounts import Accounts
 from rotation.engines.ldap_connection import Entry, LdapConnection
 from rotation.engines.ldap_errors import AD_WRONG_OLD, login_error, password_error, request_error, windows_code
+from rotation.engines.session import LoneSession
 from rotation.errors import AuthenticationUnsafeError, CredentialUnknownError, TargetMismatchError
 from rotation.models import Login
 
 _NAMES, _SID, _ACCOUNT_NAME = ("defaultNamingContext", "tokenGroups"), "objectSid", "sAMAccountName"
 
 
-class ActiveDirectorySession:
+class ActiveDirectorySession(LoneSession):
     """One login.
 
     Attributes:
@@ -72,9 +73,6 @@ class ActiveDirectorySession:
             self._modify(dn, (MODIFY_REPLACE, [_quoted(password)]))
         if dn == own:
             self._password = password
-
-    def provide_clone(self, owner: str, clone: str) -> None:
-        raise TargetMismatchError(f"the domain has no alternate {clone} of {owner}")
 
     def check(self) -> None:
         """Ask whose session it is."""

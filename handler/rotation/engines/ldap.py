@@ -29,7 +29,7 @@ class LdapEngine:
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
         """Log in; every change takes effect at once."""
-        # The driver is imported with the first login: createSecret and finishSecret do without it.
+        # The driver is imported with the first login: createSecret does without it.
         from rotation.engines.ldap_connection import LdapConnection
         from rotation.engines.ldap_session import LdapSession
 

@@ -21,7 +21,8 @@ from rotation.engines.ldap_errors import (
     policy_error,
     request_error,
 )
-from rotation.errors import AuthenticationUnsafeError, RoleLockedError, SecretMalformedError, TargetMismatchError
+from rotation.engines.session import LoneSession
+from rotation.errors import AuthenticationUnsafeError, RoleLockedError, SecretMalformedError
 from rotation.models import Login
 
 _WHO_AM_I, _MODIFY_PASSWORD = "1.3.6.1.4.1.4203.1.11.3", "1.3.6.1.4.1.4203.1.11.1"
@@ -29,7 +30,7 @@ _DN = "dn:"
 _TEMPLATE, _PLACEHOLDER = "user_dn_template", "{username}"
 
 
-class LdapSession:
+class LdapSession(LoneSession):
     """One login."""
 
     def __init__(self, connection: LdapConnection, login: Login, accounts: Accounts) -> None:
@@ -64,9 +65,6 @@ class LdapSession:
             raise password_error(answer, "modify_password", self._login)
         if dn == own:
             self._password, self._must_change = password, False
-
-    def provide_clone(self, owner: str, clone: str) -> None:
-        raise TargetMismatchError(f"the directory has no alternate {clone} of {owner}")
 
     def check(self) -> None:
         """Ask whose session it is; one that may only change its password is of no use to an application."""

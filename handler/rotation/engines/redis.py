@@ -39,7 +39,7 @@ class RedisEngine:
     @contextmanager
     def log_in(self, login: Login) -> Iterator[Session]:
         """Log in; what is done through the session takes effect at once."""
-        # The driver is imported with the first login: createSecret and finishSecret do without it.
+        # The driver is imported with the first login: createSecret does without it.
         from rotation.engines.redis_session import RedisSession
 
         authorities = ca_file(self._invocation.settings, SYSTEM) if login.tls else None

@@ -1,13 +1,13 @@
 """What sessions have in common where there is nothing special to do."""
 
-from rotation.errors import StatementRejectedError
+from rotation.errors import TargetMismatchError
 
 
 class LoneSession:
-    """A session with a target whose users have no alternates, and whose login is a use of the credential already."""
+    """A session with a target whose users have no alternates; unless `check` asks for more, the login has shown enough."""
 
     def check(self) -> None:
-        """The login has shown enough."""
+        """Ask nothing further."""
 
     def provide_clone(self, owner: str, clone: str) -> None:
-        raise StatementRejectedError(f"the target knows no alternate of {owner}")
+        raise TargetMismatchError(f"the target knows no alternate of {owner}")
