@@ -43,6 +43,7 @@ _NAMING = (
 )
 """Parameters that name the resource of a call."""
 _CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
+_ATTEMPT = re.compile(r"\battempt=(\d+)")
 # The kernel wakes a sleeper a little late; the rest of the time is spent looking at the clock.
 _SPIN_SECONDS = 0.0003
 
@@ -52,13 +53,15 @@ class Call:
     """One request that reached the local AWS.
 
     `error` is the error code it was answered with, or what a fault did to it instead of an answer; `resource` is the
-    existing secret, table, database server, directory or user that it names.
+    existing secret, table, database server, directory or user that it names. `is_repeated` if the client had sent it before,
+    and got no answer in time or one that made it try again.
     """
 
     service: str
     operation: str
     error: str | None
     resource: str | None = None
+    is_repeated: bool = False
 
 
 def nothing() -> None:
@@ -98,7 +101,7 @@ class _AwsConnection(LoopbackConnection):
         _wait_until(arrival + self._aws.latency.get(service, 0.0))
         if fault and fault.disturbance in {Disturbance.LOSE_ANSWER, Disturbance.KEEP_ANSWER}:
             return self._abandon(service, operation, body, fault.disturbance)
-        self._aws.calls.append(Call(service, operation, answer.error_code, self._resource(body)))
+        self._record(service, operation, answer.error_code, body)
         self._aws.on_effect()
         return self.reply(answer.status, answer.headers, answer.body)
 
@@ -117,6 +120,11 @@ class _AwsConnection(LoopbackConnection):
     def _operation(self, body: bytes) -> str:
         target = self.headers.get("X-Amz-Target")
         return target.rpartition(".")[2] if target else parse_qs(body.decode()).get("Action", ["unknown"])[0]
+
+    def _record(self, service: str, operation: str, error: str | None, body: bytes) -> None:
+        attempt = _ATTEMPT.search(self.headers.get("amz-sdk-request", ""))
+        is_repeated = attempt is not None and int(attempt[1]) > 1
+        self._aws.calls.append(Call(service, operation, error, self._resource(body), is_repeated))
 
     def _resource(self, body: bytes) -> str | None:
         """Nothing else that the call carries is looked at, or kept."""
@@ -138,7 +146,7 @@ class _AwsConnection(LoopbackConnection):
             return error_answer(501, "NotImplemented", text, is_json=self._is_json)
 
     def _abandon(self, service: str, operation: str, body: bytes, disturbance: Disturbance) -> None:
-        self._aws.calls.append(Call(service, operation, disturbance.value, self._resource(body)))
+        self._record(service, operation, disturbance.value, body)
         if disturbance in {Disturbance.HANG, Disturbance.KEEP_ANSWER}:
             # Readable means that the client gave up, or that the server closes.
             select.select([self.connection], [], [])

@@ -28,6 +28,7 @@ _MEMORY_MB = 512
 class Rotation:
     """What one rotation took; times in milliseconds.
 
+    `calls` by service; one that a busy machine answered too late, and that was sent again, is one call.
     `phases_ms` are the product's own figures from its log lines: what it spent in calls, by the service it called.
     """
 
@@ -87,7 +88,7 @@ class Contestant:
             raise RuntimeError(f"{report.failed_step} failed: {report.failure}")
         return Rotation(
             invocations=tuple(report.invocations.values()),
-            calls=Counter(call.service for call in self._stage.calls[calls_before:]),
+            calls=Counter(call.service for call in self._stage.calls[calls_before:] if not call.is_repeated),
             cpu_ms=sum(after - cpu_before.get(process, 0.0) for process, after in cpu_after.items()) * 1000,
             trace_bytes=self._trace_bytes() - trace_before,
         )

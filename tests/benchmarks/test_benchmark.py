@@ -13,7 +13,8 @@ from tests.benchmarks.table import table_of
 
 @pytest.fixture(scope="module")
 def figures() -> Figures:
-    return run(rotations=1, cold_starts=1)
+    # Two, and the most counts: a rotation without its lock, which a busy machine can cause, calls less.
+    return run(rotations=2, cold_starts=1)
 
 
 def test_rotation_makes_fewer_calls_to_secrets_manager_than_the_baseline(figures: Figures) -> None:
@@ -29,7 +30,7 @@ def test_steps_in_environments_of_their_own_look_up_what_they_cannot_remember(fi
 
 
 def test_everything_is_switched_on_in_what_is_measured(figures: Figures) -> None:
-    (pair,) = figures.warm
+    pair, _ = figures.warm
     assert pair.product.log_bytes > 1000
     assert pair.product.trace_bytes > 1000
     assert (pair.baseline.log_bytes, pair.baseline.trace_bytes) == (0, 0)

@@ -101,7 +101,9 @@ class Lane:
 
         def note_call() -> None:
             call = self.calls[-1]
-            note(call.service, call.operation)
+            # Sent again because this machine is busy: no place of its own.
+            if not call.is_repeated:
+                note(call.service, call.operation)
 
         self.proxy.on_message = note_message
         self.world.aws.watch(on_effect=note_call)

@@ -67,7 +67,8 @@ def count(lane: Lane, strategy: str) -> list[tuple[str, str, int]]:
         lane.proxy.on_message = note
         lane.deployed.steps(run, step)
         lane.heal()
-        places += [(step, "aws", number) for number in range(1, len(lane.calls) - calls + 1)]
+        requests = sum(not call.is_repeated for call in lane.calls[calls:])
+        places += [(step, "aws", number) for number in range(1, requests + 1)]
         # Goodbye ("X") waits for no answer.
         places += [(step, "database", number) for number in range(sum(message[:1] != b"X" for message in messages))]
     return places

@@ -26,7 +26,7 @@ def take_sample(world: World, deployed: Deployed) -> Sample:
     for step in STEPS:
         before = len(world.aws.calls)
         steps[step] = deployed.step(step, run)
-        calls[step] = [f"{call.service}.{call.operation}" for call in world.aws.calls[before:]]
+        calls[step] = [f"{call.service}.{call.operation}" for call in world.aws.calls[before:] if not call.is_repeated]
     again = world.begin(arn)
     deployed.steps(again, "createSecret", "setSecret")
     world.set_password(world.value(arn, PENDING)["username"], "changed by hand")

@@ -114,7 +114,7 @@ def test_throttling_is_overcome_by_a_client_that_retries(stage: AwsStage) -> Non
     stage.client("secretsmanager").create_secret(Name="s", SecretString="v")
     stage.fail("secretsmanager", "DescribeSecret", code="ThrottlingException", message="Rate exceeded", times=1)
     impatient_client(stage, "secretsmanager", attempts=2).describe_secret(SecretId="s")  # type: ignore[attr-defined]
-    assert [call.error for call in stage.calls[1:]] == ["ThrottlingException", None]
+    assert [(call.error, call.is_repeated) for call in stage.calls[1:]] == [("ThrottlingException", False), (None, True)]
 
 
 def test_a_call_can_hang_and_the_stage_still_ends() -> None:
