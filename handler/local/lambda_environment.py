@@ -3,10 +3,11 @@
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty
+from typing import Protocol
 
 from local.log_pipe import LogPipe
 from local.runtime_api import Answer, Exited, Message, Order, Ready, RuntimeApi
@@ -27,6 +28,52 @@ class OutOfMemory:
 Outcome = Answer | Exited | TimedOut | OutOfMemory
 
 
+@dataclass(frozen=True)
+class Runtime:
+    """AWS's runtime client for a handler: all that a process needs to know to become it.
+
+    Attributes:
+        variables: The whole environment, in which `PYTHONPATH` is all there is to import from but the standard library.
+        folder: Where it works.
+    """
+
+    python: Path
+    handler: str
+    variables: Mapping[str, str]
+    folder: Path
+
+
+class RuntimeProcess(Protocol):
+    """The handle of a process, for any thread."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None:
+        """End it at once; nothing happens if it has ended."""
+
+    def wait(self) -> int:
+        """Its exit code, or the negative number of the signal that ended it."""
+
+
+type Start = Callable[[Runtime, int], RuntimeProcess]
+"""Starts a runtime, with the file descriptor that everything it writes goes to."""
+
+
+def start_process(runtime: Runtime, output: int) -> RuntimeProcess:
+    """Start the interpreter anew, as Lambda does."""
+    # Its own session: a Ctrl-C at the terminal is for the program that plays Lambda, not for the function.
+    return subprocess.Popen(  # noqa: S603 - the caller chose the interpreter
+        [str(runtime.python), "-S", "-m", "awslambdaric", runtime.handler],
+        env=runtime.variables,
+        cwd=runtime.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
 class ExecutionEnvironment:
     """A runtime process, which takes one invocation at a time.
 
@@ -34,23 +81,15 @@ class ExecutionEnvironment:
     the limit was passed is known exactly, and *when* to 50 ms; AWS kills at once, so here a few statements more may run.
     """
 
-    def __init__(self, command: list[str], variables: Mapping[str, str], folder: Path, memory_mb: int) -> None:
+    def __init__(self, start: Start, runtime: Runtime, memory_mb: int) -> None:
         self._memory_mb = memory_mb
         self._api = RuntimeApi()
         self._log = LogPipe()
         self.max_memory_mb = 0
         self.init_duration_ms = 0.0
         self._started = time.perf_counter()
-        # Its own session: a Ctrl-C at the terminal is for the program that plays Lambda, not for the function.
-        self._process = subprocess.Popen(  # noqa: S603 - the caller chose the interpreter
-            command,
-            env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log.sink,
-            stderr=self._log.sink,
-            start_new_session=True,
-        )
+        variables = {**runtime.variables, "AWS_LAMBDA_RUNTIME_API": self._api.address}
+        self._process = start(replace(runtime, variables=variables), self._log.sink)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def initialise(self, timeout_seconds: float) -> Outcome | None:

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from local.account import ACCOUNT_ID, REGION
 from local.invocation import Invocation
-from local.lambda_environment import ExecutionEnvironment
+from local.lambda_environment import ExecutionEnvironment, Runtime, Start, start_process
 from local.lambda_report import result_of
 from local.runtime_api import Answer, Order
 from local.termination import orderly_termination
@@ -54,12 +54,14 @@ class LambdaFunction:
         memory_mb: int = 256,
         function_name: str = "rotation",
         python: Path = Path(sys.executable),
+        start: Start = start_process,
     ) -> None:
         """Describe the function.
 
         `task_root` is the folder with the code: sources, or a built artefact. An artefact must hold all it needs, so give
         `libraries=()`; then no bytecode is written either, as Lambda's file system is read-only. By default the running
         interpreter's packages are there too. `environment` holds the function's own variables and overrides Lambda's.
+        `start` makes the processes.
         """
         self.function_name = function_name
         self.arn = _function_arn(function_name, (environment or {}).get("AWS_REGION", REGION))
@@ -71,6 +73,7 @@ class LambdaFunction:
         self._timeout_seconds = timeout_seconds
         self._memory_mb = memory_mb
         self._python = python
+        self._start = start
         self._change = threading.Condition()
         self._idle: list[ExecutionEnvironment] = []
         self._busy: set[ExecutionEnvironment] = set()
@@ -145,8 +148,8 @@ class LambdaFunction:
             return environment, cold_start
 
     def _new_environment(self) -> ExecutionEnvironment:
-        command = [str(self._python), "-S", "-m", "awslambdaric", self._handler]
-        return ExecutionEnvironment(command, self._variables(), self._task_root, self._memory_mb)
+        runtime = Runtime(self._python, self._handler, self._variables(), self._task_root)
+        return ExecutionEnvironment(self._start, runtime, self._memory_mb)
 
     def _give_back(self, environment: ExecutionEnvironment, *, is_fit: bool) -> None:
         if not is_fit:

@@ -16,12 +16,13 @@ from local.postgres import PostgresServer
 from local.xray import XRayDaemon
 from tests.faults.alarm import VARIABLES
 from tests.faults.database_proxy import DatabaseProxy, Interference
+from tests.faults.forked_runtime import fork_process
 from tests.faults.places import DATABASE, Place, is_goodbye, name_of
 from tests.functional.search import Search
 from tests.functional.seen import Seen
 from tests.functional.world import CURRENT, PENDING, STEPS, Deployed, Run, World
 
-LANES = 3
+LANES = 5
 # Time enough for a second attempt after one that was waited for in vain, little enough to wait until it is used up.
 TIMEOUT_SECONDS = 10.0
 HANDLER = "rotation.app.lambda_handler"
@@ -246,7 +247,13 @@ def open_lanes(
             }
             deployed, other = (
                 resources.enter_context(
-                    world.deployed(handler, timeout_seconds=timeout_seconds, libraries=libraries, environment=variables)
+                    world.deployed(
+                        handler,
+                        timeout_seconds=timeout_seconds,
+                        libraries=libraries,
+                        environment=variables,
+                        start=fork_process,
+                    )
                 )
                 for _ in range(2)
             )

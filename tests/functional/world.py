@@ -15,6 +15,7 @@ from psycopg import sql
 
 import rotation
 from local.aws import AwsStage
+from local.lambda_environment import Start, start_process
 from local.lambda_runtime import LambdaFunction, installed_libraries
 from local.postgres import PostgresServer
 from local.xray import XRayDaemon
@@ -72,6 +73,7 @@ class World:
         timeout_seconds: float = 30.0,
         libraries: tuple[Path, ...] = (),
         environment: Mapping[str, str] | None = None,
+        start: Start = start_process,
     ) -> Iterator["Deployed"]:
         """The function with its own settings, ready to be invoked."""
         variables = {**self.aws.environment, **self.xray.environment, "IDEMPOTENCY_TABLE": TABLE, **(environment or {})}
@@ -82,6 +84,7 @@ class World:
             environment=variables,
             timeout_seconds=timeout_seconds,
             memory_mb=512,
+            start=start,
         ) as function:
             yield Deployed(self, function)
 
