@@ -118,7 +118,8 @@ def finish_without_memory(observed: Observed, function: Deployed) -> None:
 def look_for_primaries(observed: Observed, function: Deployed) -> None:
     """Superusers' secrets made by RDS; that the host is none of the primary's is known only after every question."""
     rds = observed.world.aws.client("rds")
-    login: dict[str, Any] = {"MasterUsername": "root", "MasterUserPassword": "superuser's"}
+    password = new_password()
+    login: dict[str, Any] = {"MasterUsername": "root", "MasterUserPassword": password}
     size: dict[str, Any] = {"DBInstanceClass": "db.t4g.micro", "AllocatedStorage": 20}
     instance = rds.create_db_instance(DBInstanceIdentifier="instance", Engine="postgres", **size, **login)
     cluster = rds.create_db_cluster(DBClusterIdentifier="cluster", Engine="aurora-postgresql", **login)
@@ -127,7 +128,7 @@ def look_for_primaries(observed: Observed, function: Deployed) -> None:
         "aws:rds:primarydbclusterarn": cluster["DBCluster"]["DBClusterArn"],
     }
     for key, arn in tags.items():
-        secret = observed.superuser(observed.world.store({"username": "root", "password": "superuser's"}))
+        secret = observed.superuser(observed.world.store({"username": "root", "password": password}))
         observed.world.secrets_manager.tag_resource(SecretId=secret, Tags=[{"Key": key, "Value": arn}])
         seen = observed.steps(function, observed.run_on(masterarn=secret), "createSecret", "setSecret")
         assert seen.line["reason"] == "target_mismatch"
