@@ -13,6 +13,7 @@ import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from local.termination import orderly_termination
 _STOP_SECONDS = 10.0
 _START_SECONDS = 30.0
 _FIRST_PORT, _PORTS = 10_000, 20_000
+# For the kernel a process's parent is the thread that started it: this one lives as long as the program.
+_STARTER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-starter")
 
 
 class ServerError(Exception):
@@ -101,18 +104,7 @@ class ServerProcess(ABC):
         """Start the server, or start it again after `stop()` with the same data on the same port."""
         if self.is_running:
             return
-        # Its own session: a Ctrl-C at the terminal reaches this program alone, which then stops the server in order.
-        self._process = subprocess.Popen(  # noqa: S603 - the caller chose the installation
-            self._command(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            cwd=self._folder,
-            start_new_session=True,
-            **self._account.process_options,
-        )
+        self._process = _STARTER.submit(self._started).result()
         ready = threading.Event()
         self._log_reader = threading.Thread(target=self._read_log, args=(self._process, ready), daemon=True)
         self._log_reader.start()
@@ -152,6 +144,20 @@ class ServerProcess(ABC):
     def thaw(self) -> None:
         """Let the server continue after `freeze()`."""
         self._signal_all(signal.SIGCONT)
+
+    def _started(self) -> subprocess.Popen[str]:
+        # Its own session: a Ctrl-C at the terminal reaches this program alone, which then stops the server in order.
+        return subprocess.Popen(  # noqa: S603 - the caller chose the installation
+            [*_with_its_parent(), *self._command()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            cwd=self._folder,
+            start_new_session=True,
+            **self._account.process_options,
+        )
 
     def _run(self, command: Sequence[str], text: str = "") -> str:
         """Run a program of the product to its end, with `text` as its input; returns what it said.
@@ -202,6 +208,12 @@ class ServerProcess(ABC):
         for child in Path(f"/proc/{first}/task/{first}/children").read_text().split():
             with suppress(ProcessLookupError):
                 os.kill(int(child), signal_number)
+
+
+def _with_its_parent() -> tuple[str, ...]:
+    """What to begin a command with so that it is killed when this program is, and cannot stop it any more."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig=KILL", "--") if setpriv else ()
 
 
 def program(name: str, *folders: str, install: str) -> Path:

@@ -1,3 +1,5 @@
+import os
+import select
 import shutil
 import signal
 import socket
@@ -15,6 +17,13 @@ from local.server_process import ServerError
 
 DEBIAN_BIN_DIR = Path("/usr/lib/postgresql/15/bin")
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+PROGRAM = """
+import threading
+from local.postgres import PostgresServer
+with PostgresServer() as server:
+    print(server._process.pid, server._folder, flush=True)
+    threading.Event().wait()
+"""
 
 
 def connect(server: PostgresServer, **options: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -147,15 +156,8 @@ def test_a_server_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path, 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_after_a_signal(number: signal.Signals) -> None:
-    source = """
-import threading
-from local.postgres import PostgresServer
-with PostgresServer() as server:
-    print(server._process.pid, server._folder, flush=True)
-    threading.Event().wait()
-"""
     with subprocess.Popen(
-        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as program:
         assert program.stdout is not None
         pid, folder = program.stdout.readline().split()
@@ -163,6 +165,21 @@ with PostgresServer() as server:
         program.wait(30)
     assert not Path(f"/proc/{pid}").exists()
     assert not Path(folder).exists()
+
+
+def test_it_ends_with_a_program_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        pid, folder = program.stdout.readline().split()
+        server = os.pidfd_open(int(pid))
+        program.kill()
+    try:
+        # Readable is a process that has ended.
+        assert select.select([server], [], [], 30)[0]
+    finally:
+        os.close(server)
+        # Its children follow it in a moment.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_binaries_that_the_servers_account_cannot_reach_are_copied(tmp_path: Path) -> None:
